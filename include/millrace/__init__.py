@@ -1,0 +1,1 @@
+"""Millrace: tables that keep changing, turned into predictions that stay right."""
