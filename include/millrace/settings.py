@@ -64,7 +64,9 @@ class Settings(BaseSettings):
     airflow_jwt_secret: SecretStr = SecretStr("")
 
     replica: str = Field(default="serving_1", description="The name under which a serving replica reports.")
-    prediction_reports_seconds: float = Field(default=1.0, gt=0, description="How often a replica looks for a new champion.")
+    prediction_reports_seconds: float = Field(
+        default=1.0, gt=0, description="How often a replica looks for a new champion."
+    )
 
     def port(self, service: str) -> int:
         """The port of a service of the native stack, a key of `STANDARD_PORTS`."""

@@ -1,0 +1,103 @@
+"""The closed list of column constraints, as data. Every engine renders this list; one parity corpus holds them equal.
+
+Renderings: `spark_jobs/transforms/quarantine.py` (predicates), `expectations/suites.py` (Great Expectations),
+`serving/request_models.py` (pydantic).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
+
+# What a raw string must look like to be of a type. Engines differ in what their own casts accept ("1d" is a number to
+# Java), so a cast happens only behind the pattern. Both Java and Python read these alike when anchored to the whole value.
+RAW_PATTERNS: dict[ColumnType, str] = {
+    "integer": r"[+-]?[0-9]{1,18}",
+    "number": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?",
+    "boolean": r"(?i:true|false|yes|no|y|n|1|0)",
+    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?",
+}
+TRUE_SPELLINGS = ("true", "yes", "y", "1")
+
+
+@dataclass(frozen=True)
+class Required:
+    """The value is not null."""
+
+    column: str
+    kind: Literal["required"] = "required"
+
+
+@dataclass(frozen=True)
+class HasType:
+    """The raw value can be read as the column's type (and is finite)."""
+
+    column: str
+    type: ColumnType
+    kind: Literal["type"] = "type"
+
+
+@dataclass(frozen=True)
+class InRange:
+    """min ≤ value ≤ max, both ends included; an end may be open."""
+
+    column: str
+    min: float | None
+    max: float | None
+    kind: Literal["range"] = "range"
+
+
+@dataclass(frozen=True)
+class InSet:
+    """The value is one of the allowed ones."""
+
+    column: str
+    allowed: tuple[Scalar, ...]
+    kind: Literal["allowed"] = "allowed"
+
+
+@dataclass(frozen=True)
+class MatchesPattern:
+    """The whole value matches the pattern."""
+
+    column: str
+    pattern: str
+    kind: Literal["pattern"] = "pattern"
+
+
+@dataclass(frozen=True)
+class CrossColumn:
+    """The comparison `left operator right` holds, or one side is null."""
+
+    rule: CrossColumnRule
+    kind: Literal["cross_column"] = "cross_column"
+
+
+ColumnConstraint = Required | HasType | InRange | InSet | MatchesPattern
+Constraint = ColumnConstraint | CrossColumn
+
+
+def reason(constraint: Constraint) -> str:
+    """The code under which a broken constraint is reported everywhere, such as `range:Age`."""
+    name = constraint.rule.name if isinstance(constraint, CrossColumn) else constraint.column
+    return f"{constraint.kind}:{name}"
+
+
+def column_constraints(name: str, column: Column) -> tuple[ColumnConstraint, ...]:
+    """The constraints of one column, the type first. All but `Required` pass on null."""
+    found: list[ColumnConstraint] = [HasType(name, column.type)]
+    if not column.nullable:
+        found.append(Required(name))
+    if column.min is not None or column.max is not None:
+        found.append(InRange(name, column.min, column.max))
+    if column.allowed is not None:
+        found.append(InSet(name, column.allowed))
+    if column.pattern is not None:
+        found.append(MatchesPattern(name, column.pattern))
+    return tuple(found)
+
+
+def source_constraints(source: Source) -> tuple[Constraint, ...]:
+    """Every constraint of a source's rows, columns in their order, then the rules between columns."""
+    columns = [c for name, column in source.columns.items() for c in column_constraints(name, column)]
+    return (*columns, *(CrossColumn(rule) for rule in source.rules))

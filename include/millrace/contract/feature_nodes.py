@@ -1,0 +1,85 @@
+"""Row-level features as data: the nodes a user may write, each a function of one row.
+
+A node's `input` is a column or the name of an earlier node. `millrace.domain.features` fits and runs them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from millrace.contract.source import ColumnName, Model
+
+
+class Numeric(Model):
+    """A number (true = 1, false = 0): a missing value is imputed, then the value is clipped to [min, max]."""
+
+    kind: Literal["numeric"] = "numeric"
+    input: ColumnName
+    name: ColumnName | None = None
+    impute: float | Literal["median", "keep"] = "median"
+    """The number used for a missing value, or the training median, or keep (NaN: trees only)."""
+    min: float | None = None
+    max: float | None = None
+
+
+class Log1p(Model):
+    """log(1 + max(value, 0)): tames a long right tail."""
+
+    kind: Literal["log1p"] = "log1p"
+    input: ColumnName
+    name: ColumnName | None = None
+
+
+class Ratio(Model):
+    """numerator / denominator; `when_zero` where the denominator is 0 or either side is missing."""
+
+    kind: Literal["ratio"] = "ratio"
+    numerator: ColumnName
+    denominator: ColumnName
+    name: ColumnName
+    when_zero: float = 0.0
+
+
+class Bin(Model):
+    """The number of edges at or below the value: an ordinal code from 0 to len(edges); -1 where it is missing."""
+
+    kind: Literal["bin"] = "bin"
+    input: ColumnName
+    edges: tuple[float, ...] = Field(min_length=1)
+    name: ColumnName | None = None
+
+
+class Missing(Model):
+    """1 where the value is missing, otherwise 0."""
+
+    kind: Literal["missing"] = "missing"
+    input: ColumnName
+    name: ColumnName | None = None
+
+
+class OneHot(Model):
+    """One 0/1 feature a level, and one for anything else (unknown or missing)."""
+
+    kind: Literal["one_hot"] = "one_hot"
+    input: ColumnName
+    levels: tuple[str, ...] | None = None
+    """Default: the allowed values of the column, otherwise the levels seen in training (at most 30)."""
+    name: ColumnName | None = None
+
+
+FeatureNode = Annotated[Numeric | Log1p | Ratio | Bin | Missing | OneHot, Field(discriminator="kind")]
+
+
+def node_inputs(node: FeatureNode) -> tuple[str, ...]:
+    """The columns or earlier nodes that a node reads."""
+    if isinstance(node, Ratio):
+        return (node.numerator, node.denominator)
+    return (node.input,)
+
+
+def node_name(node: FeatureNode) -> str:
+    """The name of a node's output; the default carries the kind, so that a column and its features differ."""
+    if node.name is not None:
+        return node.name
+    (source,) = node_inputs(node)
+    return source if isinstance(node, Numeric | OneHot) else f"{source}_{node.kind}"

@@ -1,0 +1,195 @@
+"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what would be valid."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from millrace.contract.errors import MillraceError, did_you_mean
+from millrace.contract.problem import Problem
+
+HOW_TO_FIX = "edit the file, then run `make lint`; docs/how-to/add-a-problem.md shows every key"
+
+
+class InvalidProblemError(MillraceError):
+    """A problem file that cannot be used. `problem_name` is the stem of the file."""
+
+
+def load_problem(path: Path) -> Problem:
+    """Read one problem file.
+
+    Raises:
+        InvalidProblemError: With one block for each mistake, each with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid("The file cannot be read", str(path), str(error), "a UTF-8 YAML file") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise _invalid("The file is not YAML", place, getattr(error, "problem", str(error)), "valid YAML") from error
+    if not isinstance(content, dict):
+        raise _invalid(
+            "The file holds no problem", str(path), type(content).__name__, "a mapping with the key `problem`"
+        )
+    _refuse_repeated_keys(tree, path)
+    try:
+        problem = Problem.model_validate(content)
+    except ValidationError as error:
+        raise _from_validation(error, path, tree) from error
+    if problem.problem != path.stem:
+        place = f"{path}:{_line_of(tree, ('problem',))}"
+        raise _invalid("The name of the file and of the problem differ", place, problem.problem, path.stem)
+    return problem
+
+
+def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblemError]]:
+    """Every problem of a folder by name, in order of name, and the errors of those that cannot be used."""
+    problems: dict[str, Problem] = {}
+    errors: list[InvalidProblemError] = []
+    owner_of_source: dict[str, str] = {}
+    for path in sorted(folder.glob("*.y*ml")):
+        try:
+            problem = load_problem(path)
+            for source in problem.sources:
+                if source in owner_of_source:
+                    taken = f"source {source} is already declared by problem {owner_of_source[source]}"
+                    raise _invalid("Two problems declare one source", str(path), taken, "a name used once")
+        except InvalidProblemError as error:
+            errors.append(error)
+            continue
+        owner_of_source |= dict.fromkeys(problem.sources, problem.problem)
+        problems[problem.problem] = problem
+    return problems, errors
+
+
+def get_problem(name: str, folder: Path) -> Problem:
+    """The problem of this name.
+
+    Raises:
+        InvalidProblemError: If there is no such file, with the closest name, or if it cannot be used.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        known = [p.stem for p in folder.glob("*.yaml")]
+        raise _invalid(f"There is no problem {name!r}", str(folder), f"no file {path.name}", did_you_mean(name, known))
+    return load_problem(path)
+
+
+def _invalid(problem: str, place: str, found: str, expected: str) -> InvalidProblemError:
+    return InvalidProblemError(problem, place=place, found=found, expected=expected, fix=HOW_TO_FIX)
+
+
+def _from_validation(error: ValidationError, path: Path, tree: yaml.Node) -> InvalidProblemError:
+    # A mistyped key also shows as a missing one: the typo first, it explains the other.
+    details = sorted(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+    blocks = [_describe(dict(detail), path, tree) for detail in details]
+    first = blocks[0]
+    more = "".join(
+        f"\n  also:     {place}: {problem}; found {found}; expected {expected}"
+        for problem, place, found, expected in blocks[1:]
+    )
+    return _invalid(first[0], first[1], first[2], first[3] + more)
+
+
+def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str, str, str, str]:
+    location = tuple(part for part in detail["loc"] if _exists(tree, part, detail["loc"]))
+    key = ".".join(str(part) for part in location) or "(top level)"
+    place = f"{path}:{_line_of(tree, location)}, key {key}"
+    found = repr(detail.get("input"))
+    found = found if len(found) <= 80 else found[:77] + "..."
+    if detail["type"] == "extra_forbidden":
+        word = str(location[-1])
+        return f"Unknown key {word!r}", place, word, did_you_mean(word, sorted(_known_keys(location[:-1])))
+    if detail["type"] == "missing":
+        return f"Missing key {detail['loc'][-1]!r}", place, "nothing", f"a value for {detail['loc'][-1]}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"Invalid value of {key}", place, found, message
+
+
+def _exists(tree: yaml.Node, part: object, location: tuple[object, ...]) -> bool:
+    # Pydantic adds parts that are in no file, such as the tag of a union ("numeric", "str"); a missing key is not there either.
+    node: yaml.Node | None = tree
+    for step in location:
+        following = _child(node, step)
+        if step is part:
+            return following is not None
+        node = following if following is not None else node
+    return False
+
+
+def _child(node: yaml.Node | None, step: object) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]  # type: ignore[no-any-return]
+    return None
+
+
+def _line_of(tree: yaml.Node, location: tuple[object, ...]) -> int:
+    node, line = tree, tree.start_mark.line + 1
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(step):
+                    node, line = value, key.start_mark.line + 1
+                    break
+        elif (following := _child(node, step)) is not None:
+            node, line = following, following.start_mark.line + 1
+    return line
+
+
+def _refuse_repeated_keys(tree: yaml.Node, path: Path) -> None:
+    # YAML itself keeps the last of two equal keys, silently.
+    if isinstance(tree, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in tree.value:
+            if key.value in seen:
+                place = f"{path}:{key.start_mark.line + 1}"
+                raise _invalid(f"The key {key.value!r} stands twice", place, key.value, "each key once")
+            seen.add(key.value)
+            _refuse_repeated_keys(value, path)
+    elif isinstance(tree, yaml.SequenceNode):
+        for value in tree.value:
+            _refuse_repeated_keys(value, path)
+
+
+def _known_keys(location: Iterable[object]) -> set[str]:
+    """The keys that the contract knows at a place, found by walking the model's JSON schema."""
+    schema = Problem.model_json_schema()
+    nodes = [schema]
+    for step in location:
+        nodes = [child for node in nodes for child in _schema_children(_resolved(node, schema), step)]
+    return {key for node in nodes for option in _resolved(node, schema) for key in option.get("properties", {})}
+
+
+def _resolved(node: dict[str, Any], schema: dict[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in node:
+        return _resolved(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], schema)
+    options = node.get("anyOf", []) + node.get("oneOf", [])
+    return [one for option in options for one in _resolved(option, schema)] if options else [node]
+
+
+def _schema_children(options: list[dict[str, Any]], step: object) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for option in options:
+        if step in option.get("properties", {}):
+            found.append(option["properties"][step])
+        elif isinstance(step, int) and isinstance(option.get("items"), dict):
+            found.append(option["items"])
+        else:
+            found += [v for v in option.get("patternProperties", {}).values()]
+            if isinstance(option.get("additionalProperties"), dict):
+                found.append(option["additionalProperties"])
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a problem file, for editors."""
+    schema: type[BaseModel] = Problem
+    return schema.model_json_schema()

@@ -1,0 +1,76 @@
+"""Every name that is derived from a problem or a source: tables, prefixes, assets, DAGs. One word for one thing."""
+
+import re
+
+IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+STAGES = {
+    "ingest_files": "1 Ingest files",
+    "transform": "3 Transform",
+    "train": "5 Train",
+    "deploy": "6 Deploy",
+}
+"""Stage → its title in the Airflow UI. The numbers leave room for ingest_changes (2), materialize (4) and monitor (7)."""
+
+
+def dag_id(problem: str, stage: str) -> str:
+    return f"{problem}__{stage}"
+
+
+def dag_title(problem_title: str, stage: str) -> str:
+    return f"{problem_title} · {STAGES[stage]}"
+
+
+def bronze_files(source: str) -> str:
+    """The Iceberg table of the raw rows that came in files."""
+    return f"bronze.{source}_files"
+
+
+def silver(source: str) -> str:
+    return f"silver.{source}"
+
+
+def quarantine(source: str) -> str:
+    return f"quarantine.{source}"
+
+
+def gold(problem: str) -> str:
+    return f"gold.{problem}"
+
+
+def serving_table(problem: str) -> str:
+    """The table of the Postgres schema `warehouse` that holds the newest gold row of each key."""
+    return f"serving_{problem}"
+
+
+def bronze_asset(source: str) -> str:
+    return f"bronze/{source}"
+
+
+def gold_asset(problem: str) -> str:
+    return f"gold/{problem}"
+
+
+def candidate_asset(problem: str) -> str:
+    return f"candidate/{problem}"
+
+
+def champion_asset(problem: str) -> str:
+    return f"champion/{problem}"
+
+
+def asset_uri(asset: str) -> str:
+    return f"millrace://{asset}"
+
+
+def attempt_branch(*parts: str | int) -> str:
+    """An Iceberg branch name of one task attempt; the same parts give the same name.
+
+    Characters that Iceberg's SQL would need quoted are replaced.
+    """
+    return "attempt_" + "_".join(re.sub(r"[^A-Za-z0-9]+", "_", str(part)) for part in parts)
+
+
+def training_tag(run_id: str) -> str:
+    """The Iceberg tag that keeps the gold snapshot of one training run."""
+    return "trained_" + re.sub(r"[^A-Za-z0-9]+", "_", run_id)

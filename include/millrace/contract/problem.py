@@ -1,0 +1,295 @@
+"""A problem: everything that Millrace must know to turn its tables into served predictions."""
+
+import hashlib
+import json
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, node_inputs, node_name
+from millrace.contract.source import Column, ColumnName, Identifier, Model, Scalar, Source
+
+
+class Label(Model):
+    """What is to be predicted: a column, and its value that means "yes"."""
+
+    column: ColumnName
+    positive: Scalar = 1
+
+
+class Override(Model):
+    """A condition that decides before the model: matching rows get the fixed probability and are not trained on."""
+
+    name: Identifier
+    column: ColumnName
+    equals: Scalar
+    probability: float = Field(ge=0, le=1)
+    reason: str = Field(min_length=10)
+    """Why this is a rule and not something to learn; shown with each prediction it decides."""
+
+
+class SearchRange(Model):
+    """The range of one hyperparameter."""
+
+    low: float
+    high: float
+    scale: Literal["linear", "log", "integer"] = "linear"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high or (self.scale == "log" and self.low <= 0):
+            raise ValueError(f"low {self.low} must be below high {self.high} (and above 0 on a log scale)")
+        return self
+
+
+Estimator = Literal["logistic_regression", "xgboost"]
+
+DEFAULT_SEARCH_SPACE: dict[Estimator, dict[str, SearchRange]] = {
+    "logistic_regression": {"c": SearchRange(low=0.001, high=10, scale="log")},
+    "xgboost": {
+        "n_estimators": SearchRange(low=40, high=200, scale="integer"),
+        "max_depth": SearchRange(low=2, high=5, scale="integer"),
+        "learning_rate": SearchRange(low=0.02, high=0.3, scale="log"),
+        "subsample": SearchRange(low=0.6, high=1.0),
+        "colsample_bytree": SearchRange(low=0.5, high=1.0),
+        "min_child_weight": SearchRange(low=1, high=20, scale="log"),
+        "reg_lambda": SearchRange(low=0.1, high=30, scale="log"),
+    },
+}
+
+
+class Split(Model):
+    """How rows go to folds, for ever: by a hash of the key (or of a group column), or by time."""
+
+    by: Literal["key", "group", "time"] = "key"
+    group: ColumnName | None = None
+    """The column whose rows must stay together (by: group)."""
+    holdout_share: float = Field(default=0.2, gt=0, lt=0.5)
+    calibration_share: float = Field(default=0.15, gt=0, lt=0.5)
+    salt: str = "millrace"
+    """Changing it draws new folds: the champion then has seen part of the new holdout."""
+
+    @model_validator(mode="after")
+    def _group_named(self) -> Self:
+        if (self.by == "group") != (self.group is not None):
+            raise ValueError("split by group needs group: <column>, and only then")
+        return self
+
+
+class Training(Model):
+    """How models are searched and fitted."""
+
+    estimators: tuple[Estimator, ...] = ("logistic_regression", "xgboost")
+    search_space: dict[Estimator, dict[str, SearchRange]] = {}
+    """Ranges that replace the default ones, by estimator and hyperparameter."""
+    trials: int = Field(default=20, ge=1, le=500)
+    split: Split = Split()
+    seed: int = 0
+    imbalance: Literal["none", "balanced"] = "none"
+    """balanced weighs both classes alike while fitting; calibration then restores the true prevalence."""
+
+    @model_validator(mode="after")
+    def _known_hyperparameters(self) -> Self:
+        for estimator, ranges in self.search_space.items():
+            known = DEFAULT_SEARCH_SPACE[estimator]
+            for name in ranges:
+                if name not in known:
+                    raise ValueError(f"search_space.{estimator} has no {name}; known: {', '.join(known)}")
+        return self
+
+    def ranges(self, estimator: Estimator) -> dict[str, SearchRange]:
+        """The search space of one estimator: the defaults, with this problem's replacements."""
+        return DEFAULT_SEARCH_SPACE[estimator] | self.search_space.get(estimator, {})
+
+
+class GroupLimit(Model):
+    """A limit on how much worse a metric may be for one group of rows than for all."""
+
+    column: ColumnName
+    edges: tuple[float, ...] = ()
+    """Bands of a numeric column, such as age bands; empty: each value is a group."""
+    metric: Literal["auc", "brier", "recall"] = "auc"
+    max_gap: float = Field(gt=0, le=1)
+    min_rows: int = Field(default=50, ge=10)
+    """Groups with fewer rows in the holdout are reported, not judged."""
+
+
+class Gate(Model):
+    """What a candidate must show on the holdout before it may serve."""
+
+    min_auc: float = Field(default=0.6, ge=0.5, le=1)
+    min_average_precision: float = Field(default=0.0, ge=0, le=1)
+    suspicious_auc: float = Field(default=0.99, gt=0.5, le=1)
+    """Above this a leak is more likely than a good model: the candidate waits for a person."""
+    non_inferiority_margin: float = Field(default=0.02, gt=0)
+    """Largest worsening of the log loss, at the upper end of the interval, against baseline and champion."""
+    max_latency_ms: float = Field(default=5.0, gt=0)
+    """Budget of one row, features, model and factors, 95th percentile."""
+    groups: tuple[GroupLimit, ...] = ()
+
+
+class RiskBand(Model):
+    """A name for the probabilities below a bound."""
+
+    name: str = Field(min_length=1, max_length=40)
+    below: float = Field(gt=0, le=1)
+
+
+class Serving(Model):
+    """How a probability is told to the caller."""
+
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    risk_bands: tuple[RiskBand, ...] = (
+        RiskBand(name="low", below=0.2),
+        RiskBand(name="medium", below=0.5),
+        RiskBand(name="high", below=1.0),
+    )
+    factors: int = Field(default=3, ge=0, le=20)
+    """How many of the input columns that moved the prediction most are told."""
+
+    @model_validator(mode="after")
+    def _bands_cover_everything(self) -> Self:
+        bounds = [band.below for band in self.risk_bands]
+        if not bounds or bounds != sorted(set(bounds)) or bounds[-1] != 1.0:
+            raise ValueError(f"risk_bands must rise and end at 1.0, found {bounds}")
+        return self
+
+
+class Schedules(Model):
+    """When work starts by itself, besides data arriving."""
+
+    train: str | None = Field(default=None, pattern=r"^(@(hourly|daily|weekly|monthly)|(\S+ ){4}\S+)$")
+    """A cron expression for training, besides the first one and those that new rows bring."""
+    retrain_after_new_rows: int | None = Field(default=None, ge=1)
+    """Train again when this many labelled rows are new since the last training."""
+
+
+class Problem(Model):
+    """One prediction problem. The YAML file of the same name is this model, key by key."""
+
+    problem: Identifier
+    """The name: of the file, the DAGs, the gold table, the registered model and the API path."""
+    title: str = Field(min_length=1, max_length=60)
+    owner: str = Field(min_length=1, max_length=60)
+    description: str = ""
+    sources: dict[Identifier, Source] = Field(min_length=1, max_length=1)
+    """One source a problem for now; the map leaves room for more."""
+    entities: tuple[ColumnName, ...] = ()
+    """Join keys of online features; default: the primary key."""
+    label: Label
+    overrides: tuple[Override, ...] = ()
+    exclude: tuple[ColumnName, ...] = ()
+    """Columns that go to gold but are no input of the model: groups to watch, facts known too late."""
+    features: tuple[FeatureNode, ...] = ()
+    """Row-level features; default: one for each input column, by its type, and a missing flag where it is nullable."""
+    aggregations: tuple[()] = ()
+    """Reserved: features across rows."""
+    training: Training = Training()
+    gate: Gate = Gate()
+    serving: Serving = Serving()
+    schedules: Schedules = Schedules()
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        columns, inputs = self.columns(), self.input_columns()
+        label = self.label.column
+        wanted = {"label.column": [label], "exclude": list(self.exclude), "entities": list(self.entities)}
+        wanted["overrides"] = [o.column for o in self.overrides]
+        wanted["gate.groups"] = [g.column for g in self.gate.groups]
+        wanted["training.split.group"] = [self.training.split.group] if self.training.split.group else []
+        for place, names in wanted.items():
+            for name in names:
+                if name not in columns:
+                    raise ValueError(f"{place} names {name}, which is not a column of the source")
+                if columns[name].sensitive and place != "entities":
+                    raise ValueError(f"{place} names {name}, which is sensitive and so never reaches gold or a model")
+        if columns[label].type not in ("integer", "boolean", "string"):
+            raise ValueError(f"label.column {label} must be integer, boolean or string, not {columns[label].type}")
+        if not isinstance(self.label.positive, {"integer": int, "boolean": bool, "string": str}[columns[label].type]):
+            raise ValueError(f"label.positive {self.label.positive!r} is not a {columns[label].type}")
+        if not inputs:
+            raise ValueError("no column is left as input of the model")
+        for override in self.overrides:
+            if override.column not in self.request_columns():
+                raise ValueError(f"override {override.name} needs {override.column} in the request")
+        self._check_features(set(inputs))
+        return self
+
+    def _check_features(self, known: set[str]) -> None:
+        taken: set[str] = set()
+        for position, node in enumerate(self.features):
+            for name in node_inputs(node):
+                if name not in known | taken:
+                    raise ValueError(
+                        f"features.{position} reads {name}, which is neither an input column nor an earlier feature"
+                    )
+            if isinstance(node, OneHot | Missing) and node.input not in known:
+                raise ValueError(f"features.{position} ({node.kind}) must read a column, not the feature {node.input}")
+            if node_name(node) in taken:
+                raise ValueError(f"features.{position}: the name {node_name(node)} is taken")
+            if isinstance(node, Numeric | OneHot) and node.input in known:
+                kind = self.columns()[node.input].type
+                if isinstance(node, Numeric) and kind == "string":
+                    raise ValueError(f"features.{position}: {node.input} is a string; use one_hot")
+            taken.add(node_name(node))
+
+    @property
+    def source_name(self) -> str:
+        return next(iter(self.sources))
+
+    @property
+    def source(self) -> Source:
+        return self.sources[self.source_name]
+
+    def columns(self) -> dict[str, Column]:
+        """Every column of the source."""
+        return dict(self.source.columns)
+
+    def gold_columns(self) -> dict[str, Column]:
+        """What gold carries besides key, time and label: every column that is not sensitive."""
+        source = self.source
+        reserved = {*source.primary_key, source.event_timestamp, self.label.column}
+        return {n: c for n, c in source.columns.items() if n not in reserved and not c.sensitive}
+
+    def request_columns(self) -> dict[str, Column]:
+        """What a caller sends: the inputs of model and overrides."""
+        overriding = {o.column for o in self.overrides}
+        return {n: c for n, c in self.gold_columns().items() if n not in self.exclude or n in overriding}
+
+    def input_columns(self) -> dict[str, Column]:
+        """What the model may learn from: the request without the columns that only an override reads."""
+        overriding = {o.column for o in self.overrides}
+        usable = {n: c for n, c in self.request_columns().items() if c.type != "timestamp"}
+        return {n: c for n, c in usable.items() if n not in overriding}
+
+    def feature_nodes(self) -> tuple[FeatureNode, ...]:
+        """The declared features, or the default ones by type."""
+        if self.features:
+            return self.features
+        nodes: list[FeatureNode] = []
+        for name, column in self.input_columns().items():
+            if column.type == "string":
+                nodes.append(OneHot(input=name))
+                continue
+            nodes.append(Numeric(input=name))
+            if column.nullable:
+                nodes.append(Missing(input=name))
+        return tuple(nodes)
+
+    def contract_hash(self) -> str:
+        """SHA-256 (16 hex digits) of what decides which rows silver and gold hold, and what stands in them."""
+        told = {
+            "sources": {name: _deciding(source) for name, source in self.sources.items()},
+            "label": self.label.model_dump(mode="json"),
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _deciding(source: Source) -> dict[str, object]:
+    # Words for people, and where files land, change no row.
+    told = source.model_dump(mode="json", exclude={"landing", "quality"})
+    told["columns"] = {
+        name: column.model_dump(mode="json", exclude={"description", "unit", "available"})
+        for name, column in source.columns.items()
+    }
+    return told

@@ -1,0 +1,152 @@
+"""A source: one table or one family of files, and what every row of it must be."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from millrace.contract.names import IDENTIFIER
+
+Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
+ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+Scalar = str | int | float | bool
+
+
+class Model(BaseModel):
+    """Base of every part of the contract: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Column(Model):
+    """One column: its type, its constraints, and how its value may change."""
+
+    type: ColumnType
+    """string, integer, number, boolean or timestamp (ISO 8601, UTC unless it says otherwise)."""
+    description: str = ""
+    """What the column means, shown in the API and the DAG docs."""
+    unit: str = ""
+    """Unit of measure, such as mg/dL."""
+    nullable: bool = False
+    """Whether a row without a value is valid."""
+    min: float | None = None
+    """Smallest valid value (integer and number)."""
+    max: float | None = None
+    """Largest valid value (integer and number)."""
+    allowed: tuple[Scalar, ...] | None = None
+    """The only valid values (string and integer)."""
+    pattern: str | None = None
+    """Regular expression that the whole value must match (string)."""
+    null_values: tuple[str, ...] = ()
+    """Spellings of "no value" in this column, besides those of the source: "0" where a zero hides a missing value."""
+    sensitive: bool = False
+    """Personal: stays in silver; never reaches gold, a model or a log."""
+    update: Literal["freeze", "correct"] = "freeze"
+    """Which version counts: the first at or after the event time (freeze), or the last (correct)."""
+    available: Literal["request", "online"] = "request"
+    """Whether the caller sends the value, or the online store knows it."""
+
+    @model_validator(mode="after")
+    def _constraints_fit_type(self) -> Self:
+        numeric = self.type in ("integer", "number")
+        if (self.min is not None or self.max is not None) and not numeric:
+            raise ValueError(f"min and max need type integer or number, not {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.pattern is not None and self.type != "string":
+            raise ValueError(f"pattern needs type string, not {self.type}")
+        if self.allowed is not None:
+            kind: type[str] | type[int] | None = {"string": str, "integer": int}.get(self.type)  # type: ignore[assignment]
+            if kind is None:
+                raise ValueError(f"allowed needs type string or integer, not {self.type}")
+            wrong = [v for v in self.allowed if not isinstance(v, kind) or isinstance(v, bool)]
+            if wrong or not self.allowed:
+                raise ValueError(
+                    f"allowed must list at least one {self.type}; wrong: {wrong} (quote words like Yes and No)"
+                )
+            if len(set(self.allowed)) != len(self.allowed):
+                raise ValueError("allowed lists a value twice")
+        return self
+
+
+class CrossColumnRule(Model):
+    """A comparison that must hold between two columns of a row; a missing value on either side passes."""
+
+    name: Identifier
+    left: ColumnName
+    operator: Literal["<", "<=", ">", ">=", "==", "!="]
+    right: ColumnName
+
+
+class Quality(Model):
+    """Limits of a whole batch or table; beyond one of them, nothing is published."""
+
+    max_quarantined_share: float = Field(default=0.25, ge=0, le=1)
+    """Largest share of a batch's rows that may be quarantined."""
+    min_rows: int = Field(default=1, ge=0)
+    """Fewest rows that silver may hold."""
+    max_row_count_drop: float = Field(default=0.1, ge=0, le=1)
+    """Largest share of silver's rows that may vanish from one publication to the next."""
+
+
+class Source(Model):
+    """Where rows come from and what each must be."""
+
+    format: Literal["csv"] = "csv"
+    landing: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*/)*$")
+    """Prefix in the landing bucket, ending in "/"; default: the source's name."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    null_values: tuple[str, ...] = ("", "NA", "N/A", "null", "NULL")
+    """Spellings of "no value" in any column."""
+    mode: Literal["keyed", "append"] = "keyed"
+    """keyed: a later row of the same key replaces the earlier; append: the first row of a key stays (events)."""
+    primary_key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row. Omit where the files have none, and say assigned_key."""
+    assigned_key: Literal["row_content"] | None = None
+    """What identifies a row where a file lacks the primary key: SHA-256 of its content and its count within the file."""
+    event_timestamp: ColumnName | None = None
+    """Column of the time at which the row was true. Omit where the files have none, and say assigned_time."""
+    assigned_time: Literal["file_modified"] | None = None
+    """The event time where a file lacks it: the time the file landed."""
+    columns: dict[ColumnName, Column] = Field(min_length=1)
+    """Every column of the files, besides a primary key and event time declared above that need no more said."""
+    rules: tuple[CrossColumnRule, ...] = ()
+    """Comparisons between columns."""
+    quality: Quality = Quality()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.primary_key and self.assigned_key is None:
+            raise ValueError("a source needs primary_key, or assigned_key: row_content where its files have no key")
+        if self.event_timestamp is None and self.assigned_time is None:
+            raise ValueError(
+                "a source needs event_timestamp, or assigned_time: file_modified where its files have no time"
+            )
+        folded: dict[str, str] = {}
+        for name in self.columns:
+            # Spark and Postgres fold case, so two columns that differ by case only would become one.
+            if name.lower() in folded:
+                raise ValueError(f"columns {folded[name.lower()]} and {name} differ only by case")
+            folded[name.lower()] = name
+        for name in (*self.primary_key, *([self.event_timestamp] if self.event_timestamp else [])):
+            if name not in self.columns:
+                raise ValueError(f"{name} is used as key or time but is not one of the columns")
+        if self.event_timestamp and self.columns[self.event_timestamp].type != "timestamp":
+            raise ValueError(f"event_timestamp {self.event_timestamp} must have type timestamp")
+        for rule in self.rules:
+            for name in (rule.left, rule.right):
+                if name not in self.columns:
+                    raise ValueError(f"rule {rule.name} names {name}, which is not one of the columns")
+            kinds = {
+                "number" if self.columns[n].type == "integer" else self.columns[n].type for n in (rule.left, rule.right)
+            }
+            if len(kinds) > 1:
+                raise ValueError(f"rule {rule.name} compares a {' with a '.join(sorted(kinds))}")
+        return self
+
+    def optional_in_file(self) -> frozenset[str]:
+        """Columns that a file may lack, because Millrace assigns them."""
+        optional = set(self.primary_key) if self.assigned_key else set()
+        if self.event_timestamp and self.assigned_time:
+            optional.add(self.event_timestamp)
+        return frozenset(optional)
