@@ -33,7 +33,7 @@ def load_problem(path: Path) -> Problem:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         raise _invalid("The file is not YAML", place, getattr(error, "problem", str(error)), "valid YAML") from error
-    if not isinstance(content, dict):
+    if tree is None or not isinstance(content, dict):
         raise _invalid(
             "The file holds no problem", str(path), type(content).__name__, "a mapping with the key `problem`"
         )

@@ -80,7 +80,7 @@ class Training(Model):
     """How models are searched and fitted."""
 
     estimators: tuple[Estimator, ...] = ("logistic_regression", "xgboost")
-    search_space: dict[Estimator, dict[str, SearchRange]] = {}
+    search_space: dict[Estimator, dict[str, SearchRange]] = Field(default={})
     """Ranges that replace the default ones, by estimator and hyperparameter."""
     trials: int = Field(default=20, ge=1, le=500)
     split: Split = Split()
@@ -205,7 +205,8 @@ class Problem(Model):
                     raise ValueError(f"{place} names {name}, which is sensitive and so never reaches gold or a model")
         if columns[label].type not in ("integer", "boolean", "string"):
             raise ValueError(f"label.column {label} must be integer, boolean or string, not {columns[label].type}")
-        if not isinstance(self.label.positive, {"integer": int, "boolean": bool, "string": str}[columns[label].type]):
+        label_type: type[Scalar] = {"integer": int, "boolean": bool, "string": str}[columns[label].type]
+        if type(self.label.positive) is not label_type:
             raise ValueError(f"label.positive {self.label.positive!r} is not a {columns[label].type}")
         if not inputs:
             raise ValueError("no column is left as input of the model")

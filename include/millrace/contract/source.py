@@ -56,7 +56,7 @@ class Column(Model):
         if self.pattern is not None and self.type != "string":
             raise ValueError(f"pattern needs type string, not {self.type}")
         if self.allowed is not None:
-            kind: type[str] | type[int] | None = {"string": str, "integer": int}.get(self.type)  # type: ignore[assignment]
+            kind: type[str | int] | None = {"string": str, "integer": int}.get(self.type)
             if kind is None:
                 raise ValueError(f"allowed needs type string or integer, not {self.type}")
             wrong = [v for v in self.allowed if not isinstance(v, kind) or isinstance(v, bool)]
