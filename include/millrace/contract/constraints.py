@@ -10,12 +10,15 @@ from typing import Literal
 from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
 
 # What a raw string must look like to be of a type. Engines differ in what their own casts accept ("1d" is a number to
-# Java), so a cast happens only behind the pattern. Both Java and Python read these alike when anchored to the whole value.
+# Java), so a cast happens only behind the pattern. Java and Python read these alike when anchored to the whole value.
 RAW_PATTERNS: dict[ColumnType, str] = {
     "integer": r"[+-]?[0-9]{1,18}",
     "number": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?",
     "boolean": r"(?i:true|false|yes|no|y|n|1|0)",
-    "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?",
+    "timestamp": (
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
+        r"( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
+    ),
 }
 TRUE_SPELLINGS = ("true", "yes", "y", "1")
 

@@ -1,4 +1,4 @@
-"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what would be valid."""
+"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what is valid."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -113,7 +113,7 @@ def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str,
 
 
 def _exists(tree: yaml.Node, part: object, location: tuple[object, ...]) -> bool:
-    # Pydantic adds parts that are in no file, such as the tag of a union ("numeric", "str"); a missing key is not there either.
+    # Pydantic adds parts that are in no file, such as the tag of a union; a missing key is not there either.
     node: yaml.Node | None = tree
     for step in location:
         following = _child(node, step)

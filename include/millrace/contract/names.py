@@ -4,13 +4,19 @@ import re
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
+RESERVED_COLUMNS = frozenset(
+    "row_key first_position last_position label_position changed_seq deleted stale_since contract_hash source_file "
+    "gold_seq gold_snapshot_id loaded_at".split()
+)
+"""Columns that Millrace adds to silver, gold and the warehouse; a source may not use them."""
+
 STAGES = {
     "ingest_files": "1 Ingest files",
     "transform": "3 Transform",
     "train": "5 Train",
     "deploy": "6 Deploy",
 }
-"""Stage → its title in the Airflow UI. The numbers leave room for ingest_changes (2), materialize (4) and monitor (7)."""
+"""Stage → its title in the Airflow UI. Numbers left out: ingest_changes (2), materialize (4) and monitor (7)."""
 
 
 def dag_id(problem: str, stage: str) -> str:

@@ -1,10 +1,11 @@
 """A source: one table or one family of files, and what every row of it must be."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from millrace.contract.names import IDENTIFIER
+from millrace.contract.names import IDENTIFIER, RESERVED_COLUMNS
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -53,8 +54,13 @@ class Column(Model):
             raise ValueError(f"min and max need type integer or number, not {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
-        if self.pattern is not None and self.type != "string":
-            raise ValueError(f"pattern needs type string, not {self.type}")
+        if self.pattern is not None:
+            if self.type != "string":
+                raise ValueError(f"pattern needs type string, not {self.type}")
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern is not a regular expression: {error}") from error
         if self.allowed is not None:
             kind: type[str | int] | None = {"string": str, "integer": int}.get(self.type)
             if kind is None:
@@ -103,7 +109,7 @@ class Source(Model):
     primary_key: tuple[ColumnName, ...] = ()
     """Columns that identify a row. Omit where the files have none, and say assigned_key."""
     assigned_key: Literal["row_content"] | None = None
-    """What identifies a row where a file lacks the primary key: SHA-256 of its content and its count within the file."""
+    """The identity of a row where a file lacks the key: SHA-256 of its content, and its count within the file."""
     event_timestamp: ColumnName | None = None
     """Column of the time at which the row was true. Omit where the files have none, and say assigned_time."""
     assigned_time: Literal["file_modified"] | None = None
@@ -128,6 +134,8 @@ class Source(Model):
             if name.lower() in folded:
                 raise ValueError(f"columns {folded[name.lower()]} and {name} differ only by case")
             folded[name.lower()] = name
+            if name.lower() in RESERVED_COLUMNS:
+                raise ValueError(f"the column name {name} is used by Millrace itself; rename the column")
         for name in (*self.primary_key, *([self.event_timestamp] if self.event_timestamp else [])):
             if name not in self.columns:
                 raise ValueError(f"{name} is used as key or time but is not one of the columns")
