@@ -1,4 +1,4 @@
-"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what is valid."""
+"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what would do."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -99,6 +99,8 @@ def _from_validation(error: ValidationError, path: Path, tree: yaml.Node) -> Inv
 
 def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str, str, str, str]:
     location = tuple(part for part in detail["loc"] if _exists(tree, part, detail["loc"]))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    location = _named_by(message, location, tree)
     key = ".".join(str(part) for part in location) or "(top level)"
     place = f"{path}:{_line_of(tree, location)}, key {key}"
     found = repr(detail.get("input"))
@@ -108,7 +110,6 @@ def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str,
         return f"Unknown key {word!r}", place, word, did_you_mean(word, sorted(_known_keys(location[:-1])))
     if detail["type"] == "missing":
         return f"Missing key {detail['loc'][-1]!r}", place, "nothing", f"a value for {detail['loc'][-1]}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
     return f"Invalid value of {key}", place, found, message
 
 
@@ -121,6 +122,16 @@ def _exists(tree: yaml.Node, part: object, location: tuple[object, ...]) -> bool
             return following is not None
         node = following if following is not None else node
     return False
+
+
+def _named_by(message: str, location: tuple[object, ...], tree: yaml.Node) -> tuple[object, ...]:
+    # A check across keys is raised by the model around them; its message begins with the key it is about.
+    named = message.split(" ", 1)[0].rstrip(":").split(".")
+    exact = (*location, *(int(part) if part.isdigit() else part for part in named))
+    node: yaml.Node | None = tree
+    for step in exact:
+        node = _child(node, step)
+    return location if node is None else exact
 
 
 def _child(node: yaml.Node | None, step: object) -> yaml.Node | None:

@@ -1,0 +1,121 @@
+"""Problem files: what a user is told about each kind of mistake."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from millrace.contract.loading import InvalidProblemError, get_problem, load_problem, load_problems
+
+MINIMAL = """\
+problem: churn
+title: Churn
+owner: crm
+sources:
+  customers:
+    primary_key: [customer]
+    assigned_time: file_modified
+    columns:
+      customer: {type: string}
+      months: {type: integer, min: 0}
+      plan: {type: string, allowed: [basic, pro], nullable: true}
+      email: {type: string, sensitive: true}
+      left: {type: boolean, nullable: true}
+label: {column: left, positive: true}
+"""
+
+
+def write(folder: Path, text: str, name: str = "churn") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
+    problem = load_problem(write(tmp_path, MINIMAL))
+    assert list(problem.input_columns()) == ["months", "plan"]
+    assert [node.kind for node in problem.feature_nodes()] == ["numeric", "one_hot"]
+    assert "email" not in problem.gold_columns()
+
+
+@pytest.mark.parametrize(
+    ("found", "replaced", "line", "said"),
+    [
+        ("owner: crm", "ownr: crm", 3, 'did you mean "owner"?'),
+        ("min: 0", "mim: 0", 10, 'did you mean "min"?'),
+        ("min: 0", "min: 9, max: 1", 10, "min 9.0 is above max 1.0"),
+        ("type: integer", "type: integr", 10, "'integer'"),
+        ("column: left", "column: lft", 14, "label.column names lft"),
+        ("positive: true", "positive: 1", 14, "is not a boolean"),
+        ("[customer]", "[client]", 5, "client is used as key or time"),
+        ("customer: {type: string}", "customer: {type: string, pattern: '['}", 9, "not a regular expression"),
+        ("months:", "Plan:", 5, "differ only by case"),
+        ("months:", "gold_seq:", 5, "used by Millrace itself"),
+        ("problem: churn", "problem: chrun", 1, "churn"),
+        ("owner: crm", "owner: crm\nowner: erp", 4, "stands twice"),
+        ("title: Churn", "title: [", 3, "valid YAML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_the_way_out(
+    tmp_path: Path, found: str, replaced: str, line: int, said: str
+) -> None:
+    path = write(tmp_path, MINIMAL.replace(found, replaced, 1))
+    with pytest.raises(InvalidProblemError) as caught:
+        load_problem(path)
+    told = str(caught.value)
+    assert said in told
+    assert f"{path}:" in told
+    number = int(told.split(f"{path}:", 1)[1].split("\n", 1)[0].split(",")[0])
+    assert abs(number - line) <= 1
+
+
+def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    text = MINIMAL.replace("owner:", "ownr:").replace("min: 0", "mim: 0")
+    with pytest.raises(InvalidProblemError) as caught:
+        load_problem(write(tmp_path, text))
+    assert 'did you mean "owner"?' in str(caught.value)
+    assert 'did you mean "min"?' in str(caught.value)
+
+
+def test_one_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL)
+    write(tmp_path, "problem: [", "broken")
+    problems, errors = load_problems(tmp_path)
+    assert list(problems) == ["churn"]
+    assert [error.place for error in errors] == [f"{tmp_path / 'broken.yaml'}:1"]
+
+
+def test_a_source_belongs_to_one_problem(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL)
+    write(tmp_path, MINIMAL.replace("problem: churn", "problem: other"), "other")
+    problems, errors = load_problems(tmp_path)
+    assert list(problems) == ["churn"]
+    assert "customers is already declared by problem churn" in str(errors[0])
+
+
+def test_an_unknown_problem_names_the_closest(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL)
+    with pytest.raises(InvalidProblemError, match=r'did you mean "churn"\?'):
+        get_problem("chrun", tmp_path)
+
+
+def test_words_for_people_do_not_change_the_contract_hash(tmp_path: Path) -> None:
+    problem = load_problem(write(tmp_path, MINIMAL))
+    described = load_problem(write(tmp_path, MINIMAL.replace("min: 0", "min: 0, unit: months")))
+    stricter = load_problem(write(tmp_path, MINIMAL.replace("min: 0", "min: 1")))
+    assert described.contract_hash() == problem.contract_hash()
+    assert stricter.contract_hash() != problem.contract_hash()
+
+
+def test_a_sensitive_column_cannot_be_asked_for(tmp_path: Path) -> None:
+    content = yaml.safe_load(MINIMAL)
+    content["exclude"] = ["email"]
+    with pytest.raises(InvalidProblemError, match="sensitive"):
+        load_problem(write(tmp_path, yaml.safe_dump(content)))
+
+
+def test_the_shipped_problems_are_valid() -> None:
+    folder = Path(__file__).resolve().parents[2] / "include" / "problems"
+    problems, errors = load_problems(folder)
+    assert not errors
+    assert {"diabetes", "loan"} <= set(problems)
