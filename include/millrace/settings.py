@@ -8,7 +8,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,8 +20,10 @@ STANDARD_PORTS = {
     "minio_console": 9001,
     "mlflow": 5000,
     "postgres": 15432,
+    "ray_agent": 8266,
+    "ray_client": 8267,
     "ray_dashboard": 8265,
-    "ray_gcs": 6379,
+    "ray_gcs": 6385,
     "serving_1": 8001,
     "serving_2": 8002,
     "spark_connect": 15002,
@@ -34,7 +36,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MILLRACE_", extra="ignore", frozen=True)
 
     home: Path = Field(default=ROOT / ".millrace", description="State of the native stack: data, logs, tools.")
-    port_offset: int = Field(default=0, ge=0, le=40_000, description="Shifts the port of every service.")
+    port_offset: int = Field(default=0, ge=0, le=45_000, description="Shifts the port of every service.")
     problems_dir: Path = Field(default=ROOT / "include" / "problems", description="Where the problem files are.")
 
     postgres_host: str = "127.0.0.1"
@@ -52,9 +54,13 @@ class Settings(BaseSettings):
     lake_bucket: str = "lake"
     models_bucket: str = "models"
     reports_bucket: str = "reports"
+    mlflow_bucket: str = "mlflow"
 
     spark_connect_token: SecretStr = SecretStr("")
     ray_address: str = Field(default="", description="Ray job API; empty means the head of the native stack.")
+    ray_auth_token: SecretStr = Field(
+        default=SecretStr(""), description="Bearer token of Ray's job API and GCS; empty means no token."
+    )
     mlflow_tracking_uri: str = ""
 
     airflow_admin_user: str = "admin"
@@ -67,6 +73,12 @@ class Settings(BaseSettings):
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
     )
+
+    @field_validator("home", "problems_dir")
+    @classmethod
+    def _from_the_root(cls, folder: Path) -> Path:
+        """A relative folder means the project root, whatever the process's own folder is."""
+        return ROOT / folder
 
     def port(self, service: str) -> int:
         """The port of a service of the native stack, a key of `STANDARD_PORTS`."""
@@ -98,17 +110,24 @@ class Settings(BaseSettings):
 
     @property
     def spark_remote(self) -> str:
-        """The Spark Connect address, with its token."""
+        """The Spark Connect address, with its token.
+
+        The client sends a token without TLS to the name `localhost` alone, so not 127.0.0.1.
+        """
         token = self.spark_connect_token.get_secret_value()
         suffix = f"/;token={token}" if token else ""
-        return f"sc://127.0.0.1:{self.port('spark_connect')}{suffix}"
+        return f"sc://localhost:{self.port('spark_connect')}{suffix}"
 
     def replica_urls(self) -> list[str]:
         return [self.url("serving_1"), self.url("serving_2")]
 
 
+def env_file() -> Path:
+    """The file that holds the settings and secrets of this stack; a relative path means the project root."""
+    return ROOT / os.environ.get("MILLRACE_ENV_FILE", ".env")
+
+
 @cache
 def get_settings() -> Settings:
     """The settings of this process, read once."""
-    env_file = os.environ.get("MILLRACE_ENV_FILE", str(ROOT / ".env"))
-    return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    return Settings(_env_file=env_file())  # type: ignore[call-arg]

@@ -1,0 +1,71 @@
+"""MinIO: the S3 of the native stack. Left out when `MILLRACE_S3_ENDPOINT` names another one."""
+
+import boto3
+from botocore.config import Config
+
+from infra import probes
+from infra.paths import MINIO
+from infra.services.service import Launch, Service
+from millrace.settings import Settings
+
+
+def launch(settings: Settings) -> Launch:
+    return Launch(
+        argv=[
+            str(MINIO),
+            "server",
+            str(settings.home / "minio"),
+            f"--address=127.0.0.1:{settings.port('minio')}",
+            f"--console-address=127.0.0.1:{settings.port('minio_console')}",
+        ],
+        environment={
+            "MINIO_ROOT_USER": settings.s3_access_key,
+            "MINIO_ROOT_PASSWORD": settings.s3_secret_key.get_secret_value(),
+            "MINIO_REGION": settings.s3_region,
+            "MINIO_UPDATE": "off",
+            "GOMEMLIMIT": "512MiB",
+        },
+    )
+
+
+def prepare(settings: Settings) -> None:
+    (settings.home / "minio").mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def complete(settings: Settings) -> None:
+    make_buckets(settings)
+
+
+def make_buckets(settings: Settings) -> None:
+    """Makes the buckets that are missing."""
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_url,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key,
+        aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}),
+    )
+    existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    wanted = (
+        settings.landing_bucket,
+        settings.lake_bucket,
+        settings.models_bucket,
+        settings.reports_bucket,
+        settings.mlflow_bucket,
+    )
+    for name in wanted:
+        if name not in existing:
+            s3.create_bucket(Bucket=name)
+
+
+SERVICE = Service(
+    name="minio",
+    title="MinIO",
+    port="minio",
+    launch=launch,
+    prepare=prepare,
+    complete=complete,
+    waiting_for=lambda settings: probes.http(f"{settings.url('minio')}/minio/health/ready"),
+    wanted=lambda settings: not settings.s3_endpoint,
+)

@@ -1,0 +1,1 @@
+"""Starting, watching and ending the services: supervisord keeps them alive, ours is the order, the probes and the words."""

@@ -1,0 +1,53 @@
+"""Writes what each service is started with: one private file a service, read by `infra/keep.py` at every start."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from infra.files import write_private
+from infra.services.service import Service
+from millrace.settings import Settings, env_file
+
+# What a service may see of the shell that ran `make up`: enough to find programs, nothing that configures a library.
+PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "JAVA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def mark(settings: Settings, service: str = "") -> str:
+    """The mark that processes of a service carry (`infra/keep.py`); without a service, the beginning of all marks."""
+    return f"{settings.home}|{service}|" if service else f"{settings.home}|"
+
+
+def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
+    """Writes the launch file of a service; returns it with a stamp that changes when its content does."""
+    launch = service.launch(settings)
+    content = {
+        "mark": mark(settings, service.name),
+        "stop_signal": service.stop_signal,
+        "argv": launch.argv,
+        "folder": str(launch.folder),
+        "companion": launch.companion,
+        "environment": environment(settings) | launch.environment,
+    }
+    text = json.dumps(content, indent=1, sort_keys=True)
+    path = settings.home / "run" / f"{service.name}.json"
+    write_private(path, text)
+    return path, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every service gets: the way to the same settings, and quiet libraries."""
+    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    ours = {name: value for name, value in os.environ.items() if name.startswith("MILLRACE_") and name != "MILLRACE_SERVICE"}
+    return {
+        **passed_on,
+        **ours,
+        "MILLRACE_ENV_FILE": str(env_file()),
+        "MILLRACE_HOME": str(settings.home),
+        "MILLRACE_PORT_OFFSET": str(settings.port_offset),
+        "PYTHONUNBUFFERED": "1",
+        # Without this, processes that set their title overwrite their environment, and with it our mark.
+        "SPT_NOENV": "1",
+        "NO_COLOR": "1",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
