@@ -49,7 +49,7 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("positive: true", "positive: 1", 14, "is not a boolean"),
         ("[customer]", "[client]", 5, "client is used as key or time"),
         ("customer: {type: string}", "customer: {type: string, pattern: '['}", 9, "not a regular expression"),
-        ("months:", "Plan:", 5, "differ only by case"),
+        ("months:", "Plan:", 8, "differ only by case"),
         ("months:", "gold_seq:", 5, "used by Millrace itself"),
         ("problem: churn", "problem: chrun", 1, "churn"),
         ("owner: crm", "owner: crm\nowner: erp", 4, "stands twice"),
