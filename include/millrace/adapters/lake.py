@@ -1,0 +1,360 @@
+"""The lake: Iceberg tables through pyiceberg, without a JVM. Branches, the fence that publishes them, and pinned reads.
+
+A write goes to a branch of its own and reaches `main` by `publish`, or not at all (DESIGN §3). Spark commits to the same
+tables through its own client of the same catalog, so nothing here may assume that it is the only writer.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.table.refs import SnapshotRefType
+from pyiceberg.table.snapshots import Snapshot
+
+from millrace.contract import names
+from millrace.contract.errors import LostRaceError, MillraceError
+from millrace.settings import get_settings
+
+MAIN = "main"
+BRANCH_PROPERTY = "millrace.branch"
+"""Snapshot property: the branch a commit was written to, so that a repeated publish can tell that it had succeeded."""
+
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    # Without these two, each look at the table gets slower with each commit.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+"""What every table of the lake is created with, whichever engine creates it."""
+
+_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch of one attempt; `base` is the snapshot of main that it was cut from."""
+
+    table: str
+    name: str
+    base: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """A snapshot, as metadata tells it. `properties` is its summary."""
+
+    snapshot_id: int
+    parent_id: int | None
+    timestamp_ms: int
+    properties: dict[str, str]
+
+
+def catalog() -> Catalog:
+    """The catalog `lake`, which is Spark's catalog of the same name. One a process."""
+    return _catalog(os.getpid())
+
+
+@cache
+def _catalog(_process: int) -> Catalog:
+    # Keyed by process: a forked child must not speak on its parent's database connections.
+    settings = get_settings()
+    return load_catalog(
+        "lake",
+        **{
+            "type": "sql",
+            "uri": settings.postgres_dsn("iceberg").replace("postgresql://", "postgresql+psycopg://", 1),
+            "schema_version": "v1",
+            "pool_pre_ping": "true",
+            "warehouse": f"s3://{settings.lake_bucket}/warehouse",
+            "s3.endpoint": settings.s3_url,
+            "s3.region": settings.s3_region,
+            "s3.access-key-id": settings.s3_access_key,
+            "s3.secret-access-key": settings.s3_secret_key.get_secret_value(),
+            "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+        },
+    )
+
+
+def table_exists(table: str) -> bool:
+    return catalog().table_exists(table)
+
+
+def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC) -> None:
+    """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
+    catalog().create_namespace_if_not_exists(table.split(".", 1)[0])
+    made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
+    if made.current_snapshot() is None:
+        made.append(made.schema().as_arrow().empty_table())
+
+
+def drop_table(table: str) -> None:
+    """Forget the table and delete its files. Harmless when it does not exist."""
+    if table_exists(table):
+        catalog().purge_table(table)
+
+
+def head(table: str, ref: str = MAIN) -> Head | None:
+    """The newest snapshot of a branch or tag; None if there is no such table, ref or snapshot."""
+    try:
+        loaded = catalog().load_table(table)
+    except NoSuchTableError:
+        return None
+    found = loaded.snapshot_by_name(ref)
+    return None if found is None else _head(found)
+
+
+def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
+    """The newest snapshot of a ref's history that carries a property; None if none does."""
+    try:
+        loaded = catalog().load_table(table)
+    except NoSuchTableError:
+        return None
+    start = loaded.snapshot_by_name(ref)
+    history = map(_head, _ancestors(loaded, start.snapshot_id)) if start else iter(())
+    return next((found for found in history if prop in found.properties), None)
+
+
+def cut_branch(table: str, attempt: str) -> Branch:
+    """Cut the branch of an attempt from the current head of main.
+
+    Raises:
+        MillraceError: If the table has no snapshot yet.
+    """
+    name = names.attempt_branch(int(time.time()), attempt)
+    cut: list[Branch] = []
+
+    def change(loaded: Table) -> None:
+        base = loaded.current_snapshot()
+        if base is None:
+            raise MillraceError(
+                "A branch cannot be cut from a table without a snapshot",
+                place=f"table {table}",
+                found="no snapshot",
+                expected="a first, empty, snapshot",
+                fix="create the table through lake.ensure_table, or append an empty frame to it",
+            )
+        loaded.manage_snapshots().create_branch(base.snapshot_id, name).commit()
+        cut.append(Branch(table, name, base.snapshot_id))
+
+    _commit(table, change)
+    return cut[-1]
+
+
+def append(branch: Branch, rows: pa.Table, properties: dict[str, str]) -> None:
+    """Append rows to a branch in one commit, with properties in its summary.
+
+    Raises:
+        LostRaceError: If the branch is gone: an append would silently make a new one.
+    """
+    loaded = catalog().load_table(branch.table)
+    if branch.name not in loaded.metadata.refs:
+        raise _lost(branch, f"branch {branch.name} is gone")
+    stamped = {**properties, BRANCH_PROPERTY: branch.name}
+    loaded.append(rows, snapshot_properties=stamped, branch=branch.name)
+
+
+def publish(branch: Branch) -> int:
+    """Move main from the branch's base to the branch's head and drop the branch, in one commit of the catalog.
+
+    A branch without a commit publishes nothing. A publication that had already happened succeeds again.
+
+    Returns:
+        The snapshot id that main now holds, or held.
+
+    Raises:
+        LostRaceError: If main moved since the branch was cut, or the branch does not continue its base.
+    """
+    published: list[int] = []
+
+    def change(loaded: Table) -> None:
+        main = _ancestors(loaded, loaded.metadata.refs[MAIN].snapshot_id)
+        history = [snapshot.snapshot_id for snapshot in main]
+        ref = loaded.metadata.refs.get(branch.name)
+        if ref is None:
+            published.append(_published_before(loaded, branch, history))
+        elif ref.snapshot_id in history:  # nothing was committed to it, or publishing and dropping fell apart
+            published.append(ref.snapshot_id)
+            loaded.manage_snapshots().remove_branch(branch.name).commit()
+        elif history[0] != branch.base or not _continues(loaded, ref.snapshot_id, branch.base):
+            loaded.manage_snapshots().remove_branch(branch.name).commit()
+            raise _lost(branch, f"main at {history[0]}, the branch at {ref.snapshot_id}")
+        else:
+            # The commit requires that main is still where `loaded` has it, which is the base.
+            loaded.manage_snapshots().set_current_snapshot(ref.snapshot_id).remove_branch(branch.name).commit()
+            published.append(ref.snapshot_id)
+
+    _commit(branch.table, change)
+    return published[-1]
+
+
+def drop_branch(branch: Branch) -> None:
+    """Drop a branch of ours. Harmless when it is gone."""
+    _drop(branch.table, branch.name)
+
+
+def stray_branches(table: str, older_than_seconds: float) -> list[str]:
+    """Branches of attempts that were cut longer ago than this, by the time in their name."""
+    if not table_exists(table):
+        return []
+    refs = catalog().load_table(table).metadata.refs
+    branches = [name for name, ref in refs.items() if ref.snapshot_ref_type == SnapshotRefType.BRANCH]
+    limit = time.time() - older_than_seconds
+    cut_at = {name: name.split("_")[1] for name in branches if name.startswith(names.attempt_branch(""))}
+    return sorted(name for name, second in cut_at.items() if second.isdigit() and int(second) < limit)
+
+
+def sweep_branches(tables: Iterable[str], older_than_seconds: float) -> list[str]:
+    """Drop stray branches. The limit must exceed the longest task timeout, or a living attempt loses its work.
+
+    Returns:
+        What was dropped, as `table@branch`.
+    """
+    dropped = []
+    for table in tables:
+        for name in stray_branches(table, older_than_seconds):
+            _drop(table, name)
+            dropped.append(f"{table}@{name}")
+    return dropped
+
+
+def create_tag(table: str, tag: str, snapshot_id: int) -> None:
+    """Tag a snapshot, which keeps it from expiring. Harmless when it carries the tag already.
+
+    Raises:
+        MillraceError: If the tag stands at another snapshot.
+    """
+
+    def change(loaded: Table) -> None:
+        ref = loaded.metadata.refs.get(tag)
+        if ref is None:
+            loaded.manage_snapshots().create_tag(snapshot_id, tag).commit()
+        elif ref.snapshot_id != snapshot_id:
+            raise MillraceError(
+                "The tag is taken",
+                place=f"table {table}, tag {tag}",
+                found=f"snapshot {ref.snapshot_id}",
+                expected=f"snapshot {snapshot_id}",
+                fix="choose another tag: a tag that moved would break the lineage of what it names",
+            )
+
+    _commit(table, change)
+
+
+def read(
+    table: str,
+    *,
+    snapshot_id: int | None = None,
+    ref: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    where: str | None = None,
+) -> pa.Table:
+    """Read rows of one snapshot: by id, or the head of a ref, or the head of main.
+
+    Args:
+        where: A filter in pyiceberg's expression language, such as `record == 'file'`.
+    """
+    loaded = catalog().load_table(table)
+    if snapshot_id is None:
+        found = loaded.snapshot_by_name(ref or MAIN)
+        snapshot_id = found.snapshot_id if found else None
+    scan = loaded.scan(
+        row_filter=where if where is not None else AlwaysTrue(),
+        selected_fields=columns or ("*",),
+        snapshot_id=snapshot_id,
+    )
+    return scan.to_arrow()
+
+
+def count(table: str, snapshot_id: int | None = None) -> int:
+    """The number of rows of a snapshot, by default of main."""
+    return catalog().load_table(table).scan(snapshot_id=snapshot_id).count()
+
+
+def fingerprint(table: str, columns: tuple[str, ...]) -> str:
+    """SHA-256 of the rows at main, the same for any order of rows and of map entries."""
+    rows = read(table, columns=columns)
+    told = sorted(json.dumps([_plain(row[name]) for name in columns], default=str) for row in rows.to_pylist())
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    # Arrow tells a map as a list of pairs.
+    is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
+    return sorted(value) if is_map else value
+
+
+def _head(snapshot: Snapshot) -> Head:
+    summary = dict(snapshot.summary.additional_properties) if snapshot.summary else {}
+    return Head(snapshot.snapshot_id, snapshot.parent_snapshot_id, snapshot.timestamp_ms, summary)
+
+
+def _ancestors(loaded: Table, start: int) -> Iterator[Snapshot]:
+    """A snapshot and those before it, the newest first, as far as they have not expired."""
+    by_id = {snapshot.snapshot_id: snapshot for snapshot in loaded.metadata.snapshots}
+    at: int | None = start
+    while at is not None and at in by_id:
+        yield by_id[at]
+        at = by_id[at].parent_snapshot_id
+
+
+def _continues(loaded: Table, branch_head: int, base: int) -> bool:
+    # A writer that appends to a branch dropped meanwhile silently starts a new one, elsewhere.
+    return any(snapshot.parent_snapshot_id == base for snapshot in _ancestors(loaded, branch_head))
+
+
+def _published_before(loaded: Table, branch: Branch, history: list[int]) -> int:
+    for snapshot in _ancestors(loaded, history[0]):
+        if _head(snapshot).properties.get(BRANCH_PROPERTY) == branch.name:
+            return snapshot.snapshot_id
+        if snapshot.snapshot_id == branch.base:
+            break
+    raise _lost(branch, f"no branch {branch.name}, and main does not hold it")
+
+
+def _drop(table: str, name: str) -> None:
+    def change(loaded: Table) -> None:
+        if name in loaded.metadata.refs:
+            loaded.manage_snapshots().remove_branch(name).commit()
+
+    _commit(table, change)
+
+
+def _commit(table: str, change: Callable[[Table], None]) -> None:
+    """Apply a change of refs to the newest metadata, again whenever another commit came between.
+
+    CommitFailed is not a lost race: any commit to the table causes it, such as a tag. `change` looks and decides anew.
+    """
+    for _ in range(_TRIES):
+        try:
+            return change(catalog().load_table(table))
+        except CommitFailedException as error:
+            failed = error
+    raise MillraceError(
+        f"The catalog refused {_TRIES} commits in a row",
+        place=f"table {table}",
+        found=str(failed),
+        expected="a moment without another commit to the table",
+        fix="look for a writer that commits in a loop, then clear the task",
+    ) from failed
+
+
+def _lost(branch: Branch, found: str) -> LostRaceError:
+    return LostRaceError(
+        "Another attempt published first",
+        place=f"table {branch.table}, branch {branch.name}",
+        found=found,
+        expected=f"main at {branch.base}, and a branch that continues it",
+        fix="start over from the new head of main",
+    )

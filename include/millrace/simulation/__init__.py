@@ -1,0 +1,1 @@
+"""Plays the outside world: sources with a known truth, for the demo, tests, drills and benchmarks."""

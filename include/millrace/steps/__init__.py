@@ -1,0 +1,1 @@
+"""What one task does: read through adapters, decide in the domain, write. One file a step."""
