@@ -1,43 +1,21 @@
-"""The lake: Iceberg tables through pyiceberg, without a JVM. Branches, the fence that publishes them, and pinned reads.
+"""The fence: a write goes to a branch of its attempt, and reaches main by `publish` or not at all (DESIGN §3)."""
 
-A write goes to a branch of its own and reaches `main` by `publish`, or not at all (DESIGN §3). Spark commits to the same
-tables through its own client of the same catalog, so nothing here may assume that it is the only writer.
-"""
-
-import hashlib
-import json
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
-from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
-from pyiceberg.schema import Schema
+from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table import Table
 from pyiceberg.table.refs import SnapshotRefType
-from pyiceberg.table.snapshots import Snapshot
 
+from millrace.adapters.lake.reading import MAIN, ancestors, describe
+from millrace.adapters.lake.tables import catalog, table_exists
 from millrace.contract import names
 from millrace.contract.errors import LostRaceError, MillraceError
-from millrace.settings import get_settings
 
-MAIN = "main"
 BRANCH_PROPERTY = "millrace.branch"
 """Snapshot property: the branch a commit was written to, so that a repeated publish can tell that it had succeeded."""
-
-TABLE_PROPERTIES = {
-    "format-version": "2",
-    # Without these two, each look at the table gets slower with each commit.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-}
-"""What every table of the lake is created with, whichever engine creates it."""
 
 _TRIES = 20
 
@@ -49,81 +27,6 @@ class Branch:
     table: str
     name: str
     base: int
-
-
-@dataclass(frozen=True)
-class Head:
-    """A snapshot, as metadata tells it. `properties` is its summary."""
-
-    snapshot_id: int
-    parent_id: int | None
-    timestamp_ms: int
-    properties: dict[str, str]
-
-
-def catalog() -> Catalog:
-    """The catalog `lake`, which is Spark's catalog of the same name. One a process."""
-    return _catalog(os.getpid())
-
-
-@cache
-def _catalog(_process: int) -> Catalog:
-    # Keyed by process: a forked child must not speak on its parent's database connections.
-    settings = get_settings()
-    return load_catalog(
-        "lake",
-        **{
-            "type": "sql",
-            "uri": settings.postgres_dsn("iceberg").replace("postgresql://", "postgresql+psycopg://", 1),
-            "schema_version": "v1",
-            "pool_pre_ping": "true",
-            "warehouse": f"s3://{settings.lake_bucket}/warehouse",
-            "s3.endpoint": settings.s3_url,
-            "s3.region": settings.s3_region,
-            "s3.access-key-id": settings.s3_access_key,
-            "s3.secret-access-key": settings.s3_secret_key.get_secret_value(),
-            "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
-        },
-    )
-
-
-def table_exists(table: str) -> bool:
-    return catalog().table_exists(table)
-
-
-def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC) -> None:
-    """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
-    catalog().create_namespace_if_not_exists(table.split(".", 1)[0])
-    made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
-    if made.current_snapshot() is None:
-        made.append(made.schema().as_arrow().empty_table())
-
-
-def drop_table(table: str) -> None:
-    """Forget the table and delete its files. Harmless when it does not exist."""
-    if table_exists(table):
-        catalog().purge_table(table)
-
-
-def head(table: str, ref: str = MAIN) -> Head | None:
-    """The newest snapshot of a branch or tag; None if there is no such table, ref or snapshot."""
-    try:
-        loaded = catalog().load_table(table)
-    except NoSuchTableError:
-        return None
-    found = loaded.snapshot_by_name(ref)
-    return None if found is None else _head(found)
-
-
-def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
-    """The newest snapshot of a ref's history that carries a property; None if none does."""
-    try:
-        loaded = catalog().load_table(table)
-    except NoSuchTableError:
-        return None
-    start = loaded.snapshot_by_name(ref)
-    history = map(_head, _ancestors(loaded, start.snapshot_id)) if start else iter(())
-    return next((found for found in history if prop in found.properties), None)
 
 
 def cut_branch(table: str, attempt: str) -> Branch:
@@ -179,7 +82,7 @@ def publish(branch: Branch) -> int:
     published: list[int] = []
 
     def change(loaded: Table) -> None:
-        main = _ancestors(loaded, loaded.metadata.refs[MAIN].snapshot_id)
+        main = ancestors(loaded, loaded.metadata.refs[MAIN].snapshot_id)
         history = [snapshot.snapshot_id for snapshot in main]
         ref = loaded.metadata.refs.get(branch.name)
         if ref is None:
@@ -252,71 +155,14 @@ def create_tag(table: str, tag: str, snapshot_id: int) -> None:
     _commit(table, change)
 
 
-def read(
-    table: str,
-    *,
-    snapshot_id: int | None = None,
-    ref: str | None = None,
-    columns: tuple[str, ...] | None = None,
-    where: str | None = None,
-) -> pa.Table:
-    """Read rows of one snapshot: by id, or the head of a ref, or the head of main.
-
-    Args:
-        where: A filter in pyiceberg's expression language, such as `record == 'file'`.
-    """
-    loaded = catalog().load_table(table)
-    if snapshot_id is None:
-        found = loaded.snapshot_by_name(ref or MAIN)
-        snapshot_id = found.snapshot_id if found else None
-    scan = loaded.scan(
-        row_filter=where if where is not None else AlwaysTrue(),
-        selected_fields=columns or ("*",),
-        snapshot_id=snapshot_id,
-    )
-    return scan.to_arrow()
-
-
-def count(table: str, snapshot_id: int | None = None) -> int:
-    """The number of rows of a snapshot, by default of main."""
-    return catalog().load_table(table).scan(snapshot_id=snapshot_id).count()
-
-
-def fingerprint(table: str, columns: tuple[str, ...]) -> str:
-    """SHA-256 of the rows at main, the same for any order of rows and of map entries."""
-    rows = read(table, columns=columns)
-    told = sorted(json.dumps([_plain(row[name]) for name in columns], default=str) for row in rows.to_pylist())
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    # Arrow tells a map as a list of pairs.
-    is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
-    return sorted(value) if is_map else value
-
-
-def _head(snapshot: Snapshot) -> Head:
-    summary = dict(snapshot.summary.additional_properties) if snapshot.summary else {}
-    return Head(snapshot.snapshot_id, snapshot.parent_snapshot_id, snapshot.timestamp_ms, summary)
-
-
-def _ancestors(loaded: Table, start: int) -> Iterator[Snapshot]:
-    """A snapshot and those before it, the newest first, as far as they have not expired."""
-    by_id = {snapshot.snapshot_id: snapshot for snapshot in loaded.metadata.snapshots}
-    at: int | None = start
-    while at is not None and at in by_id:
-        yield by_id[at]
-        at = by_id[at].parent_snapshot_id
-
-
 def _continues(loaded: Table, branch_head: int, base: int) -> bool:
     # A writer that appends to a branch dropped meanwhile silently starts a new one, elsewhere.
-    return any(snapshot.parent_snapshot_id == base for snapshot in _ancestors(loaded, branch_head))
+    return any(snapshot.parent_snapshot_id == base for snapshot in ancestors(loaded, branch_head))
 
 
 def _published_before(loaded: Table, branch: Branch, history: list[int]) -> int:
-    for snapshot in _ancestors(loaded, history[0]):
-        if _head(snapshot).properties.get(BRANCH_PROPERTY) == branch.name:
+    for snapshot in ancestors(loaded, history[0]):
+        if describe(snapshot).properties.get(BRANCH_PROPERTY) == branch.name:
             return snapshot.snapshot_id
         if snapshot.snapshot_id == branch.base:
             break

@@ -1,0 +1,106 @@
+"""Looking at tables: heads and their properties, pinned reads, fingerprints."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.table import Table
+from pyiceberg.table.snapshots import Snapshot
+
+from millrace.adapters.lake.tables import catalog
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A snapshot, as metadata tells it. `properties` is its summary."""
+
+    snapshot_id: int
+    parent_id: int | None
+    timestamp_ms: int
+    properties: dict[str, str]
+
+
+def head(table: str, ref: str = MAIN) -> Head | None:
+    """The newest snapshot of a branch or tag; None if there is no such table, ref or snapshot."""
+    try:
+        loaded = catalog().load_table(table)
+    except NoSuchTableError:
+        return None
+    found = loaded.snapshot_by_name(ref)
+    return None if found is None else describe(found)
+
+
+def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
+    """The newest snapshot of a ref's history that carries a property; None if none does."""
+    try:
+        loaded = catalog().load_table(table)
+    except NoSuchTableError:
+        return None
+    start = loaded.snapshot_by_name(ref)
+    history = map(describe, ancestors(loaded, start.snapshot_id)) if start else iter(())
+    return next((found for found in history if prop in found.properties), None)
+
+
+def read(
+    table: str,
+    *,
+    snapshot_id: int | None = None,
+    ref: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    where: str | None = None,
+) -> pa.Table:
+    """Read rows of one snapshot: by id, or the head of a ref, or the head of main.
+
+    Args:
+        where: A filter in pyiceberg's expression language, such as `record == 'file'`.
+    """
+    loaded = catalog().load_table(table)
+    if snapshot_id is None:
+        found = loaded.snapshot_by_name(ref or MAIN)
+        snapshot_id = found.snapshot_id if found else None
+    scan = loaded.scan(
+        row_filter=where if where is not None else AlwaysTrue(),
+        selected_fields=columns or ("*",),
+        snapshot_id=snapshot_id,
+    )
+    return scan.to_arrow()
+
+
+def count(table: str, snapshot_id: int | None = None) -> int:
+    """The number of rows of a snapshot, by default of main."""
+    return catalog().load_table(table).scan(snapshot_id=snapshot_id).count()
+
+
+def fingerprint(table: str, columns: tuple[str, ...]) -> str:
+    """SHA-256 of the rows at main, the same for any order of rows and of map entries."""
+    rows = read(table, columns=columns)
+    told = sorted(json.dumps([_plain(row[name]) for name in columns], default=str) for row in rows.to_pylist())
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    # Arrow tells a map as a list of pairs.
+    is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
+    return sorted(value) if is_map else value
+
+
+def describe(snapshot: Snapshot) -> Head:
+    """A snapshot in our words."""
+    summary = dict(snapshot.summary.additional_properties) if snapshot.summary else {}
+    return Head(snapshot.snapshot_id, snapshot.parent_snapshot_id, snapshot.timestamp_ms, summary)
+
+
+def ancestors(loaded: Table, start: int) -> Iterator[Snapshot]:
+    """A snapshot and those before it, the newest first, as far as they have not expired."""
+    by_id = {snapshot.snapshot_id: snapshot for snapshot in loaded.metadata.snapshots}
+    at: int | None = start
+    while at is not None and at in by_id:
+        yield by_id[at]
+        at = by_id[at].parent_snapshot_id

@@ -1,0 +1,62 @@
+"""The catalog `lake` and the tables in it."""
+
+import os
+from functools import cache
+
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
+from pyiceberg.schema import Schema
+
+from millrace.settings import get_settings
+
+TABLE_PROPERTIES = {
+    "format-version": "2",
+    # Without these two, each look at the table gets slower with each commit.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+"""What every table of the lake is created with, whichever engine creates it."""
+
+
+def catalog() -> Catalog:
+    """The catalog `lake`, which is Spark's catalog of the same name. One a process."""
+    return _catalog(os.getpid())
+
+
+@cache
+def _catalog(_process: int) -> Catalog:
+    # Keyed by process: a forked child must not speak on its parent's database connections.
+    settings = get_settings()
+    return load_catalog(
+        "lake",
+        **{
+            "type": "sql",
+            "uri": settings.postgres_dsn("iceberg").replace("postgresql://", "postgresql+psycopg://", 1),
+            "schema_version": "v1",
+            "pool_pre_ping": "true",
+            "warehouse": f"s3://{settings.lake_bucket}/warehouse",
+            "s3.endpoint": settings.s3_url,
+            "s3.region": settings.s3_region,
+            "s3.access-key-id": settings.s3_access_key,
+            "s3.secret-access-key": settings.s3_secret_key.get_secret_value(),
+            "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
+        },
+    )
+
+
+def table_exists(table: str) -> bool:
+    return catalog().table_exists(table)
+
+
+def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC) -> None:
+    """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
+    catalog().create_namespace_if_not_exists(table.split(".", 1)[0])
+    made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
+    if made.current_snapshot() is None:
+        made.append(made.schema().as_arrow().empty_table())
+
+
+def drop_table(table: str) -> None:
+    """Forget the table and delete its files. Harmless when it does not exist."""
+    if table_exists(table):
+        catalog().purge_table(table)
