@@ -15,9 +15,10 @@ RAW_PATTERNS: dict[ColumnType, str] = {
     "integer": r"[+-]?[0-9]{1,18}",
     "number": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?",
     "boolean": r"(?i:true|false|yes|no|y|n|1|0)",
+    # Year 0000 and offsets beyond 14 hours are values to Java or to Python, not to both; a zone needs a time.
     "timestamp": (
-        r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
-        r"( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
+        r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}"
+        r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?( ?(Z|UTC|[+-](0[0-9]|1[0-4]):?[0-5][0-9]))?)?"
     ),
 }
 TRUE_SPELLINGS = ("true", "yes", "y", "1")
