@@ -49,6 +49,10 @@ def serving_table(problem: str) -> str:
     return f"serving_{problem}"
 
 
+def landing_asset(source: str) -> str:
+    return f"landing/{source}"
+
+
 def bronze_asset(source: str) -> str:
     return f"bronze/{source}"
 
@@ -77,6 +81,11 @@ def attempt_branch(*parts: str | int) -> str:
     return "attempt_" + "_".join(re.sub(r"[^A-Za-z0-9]+", "_", str(part)) for part in parts)
 
 
-def training_tag(run_id: str) -> str:
+def run_key(run_id: str) -> str:
+    """A key for the files of one training run, from the Airflow run id; the same id gives the same key."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", run_id).strip("_")
+
+
+def training_tag(run_key: str) -> str:
     """The Iceberg tag that keeps the gold snapshot of one training run."""
-    return "trained_" + re.sub(r"[^A-Za-z0-9]+", "_", run_id)
+    return f"trained_{run_key}"

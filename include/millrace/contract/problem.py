@@ -242,6 +242,11 @@ class Problem(Model):
     def source(self) -> Source:
         return self.sources[self.source_name]
 
+    @property
+    def landing_prefix(self) -> str:
+        """The prefix of the landing bucket under which files of the source appear, ending in "/"."""
+        return self.source.landing or f"{self.source_name}/"
+
     def columns(self) -> dict[str, Column]:
         """Every column of the source."""
         return dict(self.source.columns)

@@ -1,0 +1,7 @@
+"""The one DAG file that breaks when a problem file is invalid, so that Airflow shows the mistake and all else goes on."""
+
+from millrace.orchestration.problems import invalid_problems
+
+errors = invalid_problems()
+if errors:
+    raise ValueError("\n\n".join(str(error) for error in errors))

@@ -1,0 +1,52 @@
+"""Airflow DAG that finds whatever an asset event lost: is something pending in a stage? Then it starts that stage."""
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import dag, task
+from millrace.orchestration.defaults import task_defaults
+from millrace.orchestration.problems import valid_problems
+
+DOC = """### Reconcile
+Every two minutes, for every stage of every problem: compare recorded positions (files against bronze, bronze against
+silver, silver against gold, gold against warehouse and training, newest passed version against the champion) and start
+what is behind. The run it starts is named after the level, so one level is started once an hour at most.
+It also drops Iceberg branches that finished attempts left behind.
+"""
+
+
+@dag(
+    dag_id="reconcile",
+    dag_display_name="Reconcile",
+    schedule=timedelta(minutes=2),
+    doc_md=DOC,
+    default_args=task_defaults("millrace"),
+    tags=["stage:reconcile"],
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+)
+def reconcile() -> None:
+    @task
+    def find_pending() -> list[dict[str, str]]:
+        from millrace.orchestration.due import due_runs
+
+        return due_runs(valid_problems())
+
+    @task
+    def sweep_branches() -> list[str]:
+        from millrace.orchestration.defaults import TASK_TIMEOUT
+        from millrace.steps.sweep_branches import sweep_branches
+
+        # Twice, because a branch may have been cut at the end of a task that then ran into its limit.
+        return sweep_branches(
+            valid_problems(), older_than_seconds=2 * TASK_TIMEOUT.total_seconds()
+        )
+
+    TriggerDagRunOperator.partial(
+        task_id="start", skip_when_already_exists=True
+    ).expand_kwargs(find_pending())
+    sweep_branches()
+
+
+reconcile()

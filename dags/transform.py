@@ -1,0 +1,76 @@
+"""Airflow DAG of stage 3: bronze to silver to gold to the warehouse, each checked before a reader sees it."""
+
+from airflow.sdk import dag, task
+from millrace.contract.problem import Problem
+from millrace.orchestration import assets
+from millrace.orchestration.attempts import this_attempt
+from millrace.orchestration.defaults import dag_settings
+from millrace.orchestration.problems import valid_problems
+from millrace.orchestration.verdicts import no_retry_of_verdicts
+
+Facts = dict[str, object]
+SPARK = {"conn_id": "spark_default", "pool": "spark"}
+
+
+def transform(problem: Problem) -> None:
+    @dag(**dag_settings(problem, "transform"), schedule=[assets.bronze(problem)])
+    def stage() -> None:
+        @task
+        def check_connection() -> None:
+            from millrace.adapters import lake, object_store, warehouse
+
+            object_store.ping()
+            lake.ping()
+            warehouse.ping()
+
+        @task.pyspark(**SPARK)
+        def transform_data(spark: object = None) -> Facts:
+            from millrace.steps.transform import transform_data
+
+            return transform_data(spark, problem, **this_attempt())
+
+        @task.pyspark(**SPARK)
+        def quality_check_silver_data(
+            transformed: Facts, spark: object = None
+        ) -> Facts:
+            from millrace.steps.transform import check_silver_data
+
+            with no_retry_of_verdicts():
+                return check_silver_data(spark, problem, transformed)
+
+        @task.pyspark(**SPARK)
+        def build_gold_data(spark: object = None) -> Facts:
+            from millrace.steps.transform import build_gold_data
+
+            return build_gold_data(spark, problem, **this_attempt())
+
+        @task.pyspark(**SPARK)
+        def quality_check_gold_data(built: Facts, spark: object = None) -> Facts:
+            from millrace.steps.transform import check_gold_data
+
+            with no_retry_of_verdicts():
+                return check_gold_data(spark, problem, built)
+
+        @task(outlets=[assets.gold(problem)])
+        def publish_gold_data(built: Facts) -> Facts:
+            from millrace.steps.transform import publish_gold_data
+
+            with no_retry_of_verdicts():
+                return publish_gold_data(problem, built)
+
+        @task
+        def load_warehouse() -> Facts:
+            from millrace.steps.load_warehouse import load_warehouse
+
+            return load_warehouse(problem)
+
+        transformed, built = transform_data(), build_gold_data()
+        check_connection() >> transformed
+        quality_check_silver_data(transformed) >> built
+        quality_check_gold_data(built) >> publish_gold_data(built) >> load_warehouse()
+
+    stage()
+
+
+for each in valid_problems():
+    transform(each)

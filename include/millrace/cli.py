@@ -1,0 +1,236 @@
+"""The command line: `millrace --help`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from millrace.contract.errors import MillraceError
+from millrace.contract.loading import get_problem, json_schema, load_problems
+from millrace.contract.problem import Problem
+from millrace.settings import get_settings
+
+app = typer.Typer(
+    help="Tables that keep changing, turned into predictions that stay right.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+err = Console(stderr=True)
+
+ProblemName = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a problem: the stem of its file in include/problems/."
+    ),
+]
+
+
+def _problem(name: str) -> Problem:
+    return get_problem(name, get_settings().problems_dir)
+
+
+@app.command()
+def lint(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of problem files; default: include/problems."),
+    ] = None,
+) -> None:
+    """Check every problem file; each mistake is told with its line, what was found and what would be valid."""
+    problems, errors = load_problems(folder or get_settings().problems_dir)
+    for name, problem in problems.items():
+        console.print(
+            f"[green]✓[/] {name}: {len(problem.columns())} columns, {len(problem.feature_nodes())} features"
+        )
+    for error in errors:
+        err.print(f"[red]✗[/] {error}", markup=True, highlight=False)
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def schema(
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of printing.")
+    ] = None,
+) -> None:
+    """The JSON Schema of a problem file, for editors (the first line of each problem file refers to it)."""
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    else:
+        typer.echo(text, nl=False)
+
+
+@app.command()
+def simulate(
+    problem: ProblemName,
+    rows: Annotated[
+        int, typer.Option(help="Rows, broken ones included.", min=1)
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    broken_share: Annotated[
+        float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)
+    ] = 0.1,
+    first_row: Annotated[
+        int,
+        typer.Option(
+            help="Number of the first key, so that files do not overlap.", min=0
+        ),
+    ] = 0,
+    output: Annotated[
+        Path | None, typer.Option(help="Write here instead of to the landing bucket.")
+    ] = None,
+) -> None:
+    """Make a raw file with a known truth and put it where the problem's files land."""
+    from millrace.adapters import object_store
+    from millrace.simulation.files import simulate_file
+
+    contract = _problem(problem)
+    file = simulate_file(
+        contract, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row
+    )
+    if output:
+        output.write_bytes(file.content)
+        place = str(output)
+    else:
+        key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.csv"
+        place = object_store.put_landing(key, file.content)
+    console.print(f"{rows} rows ({file.valid_rows} valid) → {place}")
+
+
+@app.command()
+def status(
+    problem: Annotated[
+        str | None, typer.Argument(help="One problem; default: all.")
+    ] = None,
+) -> None:
+    """What each problem serves, and what is pending in which stage."""
+    from millrace.adapters import champions
+    from millrace.steps.pending import PENDING
+
+    problems = (
+        [_problem(problem)]
+        if problem
+        else list(load_problems(get_settings().problems_dir)[0].values())
+    )
+    table = Table("problem", "champion", "since", "pending")
+    for each in problems:
+        champion = champions.current(each.problem)
+        pending = [
+            f"{stage}: {why}"
+            for stage, check in PENDING.items()
+            if (why := check(each))
+        ]
+        version = f"version {champion.version}" if champion else "none yet"
+        since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
+        table.add_row(each.problem, version, since, "\n".join(pending) or "nothing")
+    console.print(table)
+
+
+@app.command()
+def history(problem: ProblemName) -> None:
+    """Every state that each version of a problem's model went through: who, when, why."""
+    from millrace.adapters import champions
+
+    table = Table("when", "version", "state", "by", "reason")
+    for step in champions.transitions(_problem(problem).problem):
+        table.add_row(
+            f"{step.at:%Y-%m-%d %H:%M:%S}",
+            str(step.version),
+            step.state,
+            step.actor,
+            step.reason,
+        )
+    console.print(table)
+
+
+@app.command()
+def predict(
+    problem: ProblemName,
+    row: Annotated[
+        str, typer.Argument(help="One row as JSON, such as '{\"Age\": 40, …}'.")
+    ],
+) -> None:
+    """Ask the served champion about one row."""
+    from millrace.adapters import fleet
+
+    try:
+        content = json.loads(row)
+    except json.JSONDecodeError as error:
+        raise MillraceError(
+            "The row is not JSON",
+            place="argument ROW",
+            found=str(error),
+            expected='an object such as {"Age": 40}',
+            fix="quote the whole row with single quotes in the shell",
+        ) from error
+    console.print_json(data=fleet.predict(problem, [content]))
+
+
+@app.command()
+def rollback(
+    problem: ProblemName,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
+    to_version: Annotated[
+        int | None, typer.Option(help="Default: the champion before this one.")
+    ] = None,
+) -> None:
+    """Put an earlier version back; the one that was live is barred until `millrace release`."""
+    from millrace.steps.roll_out import roll_back
+
+    console.print_json(
+        data=roll_back(problem, to_version=to_version, actor=actor, reason=reason)
+    )
+
+
+@app.command()
+def release(
+    problem: ProblemName,
+    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+) -> None:
+    """Lift the hold that a rollback placed: versions that were barred may be deployed again."""
+    from millrace.adapters import champions
+
+    champions.release(problem, actor=actor, reason=reason)
+    console.print(f"The hold on {problem} is lifted.")
+
+
+@app.command()
+def reproduce(
+    problem: ProblemName,
+    version: Annotated[int, typer.Argument(help="Registered version.")],
+) -> None:
+    """Refit a version from its recorded configuration on its tagged gold, and compare the content hash."""
+    from millrace.steps.reproduce import reproduce as run
+
+    console.print_json(data=run(_problem(problem), version))
+
+
+@app.command()
+def demo(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of real CSV files to use instead of simulated ones."),
+    ] = None,
+) -> None:
+    """Take every problem from raw files to served, explained predictions, and show what happened."""
+    from millrace.demo.run import run_demo
+
+    raise typer.Exit(run_demo(data, console))
+
+
+def main() -> None:
+    """Entry point: an error of ours is told in words, without a traceback."""
+    try:
+        app()
+    except MillraceError as error:
+        err.print(f"[red]✗[/] {error}", highlight=False)
+        raise SystemExit(1) from error

@@ -1,0 +1,38 @@
+"""Which DAG runs `reconcile` should start."""
+
+import hashlib
+from datetime import UTC, datetime
+
+from airflow.sdk import get_current_context
+
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.steps.pending import PENDING
+
+
+def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
+    """Arguments of `TriggerDagRunOperator` for each stage that is behind and has no run under way.
+
+    The run id holds a hash of what is pending and the hour: while nothing changes, a stage whose runs fail (a batch that
+    its check refused stays pending until someone decides it) is started again once an hour, not every two minutes.
+    """
+    context = get_current_context()
+    hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
+    due = []
+    for problem in problems:
+        for stage, pending in PENDING.items():
+            why = pending(problem)
+            if why is None:
+                continue
+            dag_id = names.dag_id(problem.problem, stage)
+            if context["ti"].get_dr_count(dag_id=dag_id, states=["queued", "running"]):  # type: ignore[attr-defined]
+                continue
+            level = hashlib.sha256(why.encode()).hexdigest()[:12]
+            due.append(
+                {
+                    "trigger_dag_id": dag_id,
+                    "trigger_run_id": f"reconcile__{hour}__{level}",
+                    "note": why,
+                }
+            )
+    return due

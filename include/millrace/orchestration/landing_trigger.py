@@ -1,0 +1,65 @@
+"""Watches a landing prefix from the triggerer and says when files are there that bronze does not know."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+
+class LandingTrigger(BaseEventTrigger):
+    """Yields when new files appear, and again after `retry_seconds` while they are still not in bronze.
+
+    A failed run must be tried again although nothing new appears, hence the repetition. Looking runs in a thread and
+    holds no connection between looks, since many of these share the triggerer's one event loop.
+
+    Args:
+        problem: Name of the problem whose landing prefix is watched.
+        poll_seconds: Pause between two looks.
+        retry_seconds: After this time, files that are still new are told again.
+    """
+
+    def __init__(
+        self, problem: str, poll_seconds: float = 5.0, retry_seconds: float = 600.0
+    ) -> None:
+        super().__init__()
+        self.problem = problem
+        self.poll_seconds = poll_seconds
+        self.retry_seconds = retry_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        arguments = {
+            "problem": self.problem,
+            "poll_seconds": self.poll_seconds,
+            "retry_seconds": self.retry_seconds,
+        }
+        return "millrace.orchestration.landing_trigger.LandingTrigger", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        told: frozenset[tuple[str, str]] = frozenset()
+        told_at = 0.0
+        while True:
+            found = await self._look()
+            if found and (
+                found != told or time.monotonic() - told_at > self.retry_seconds
+            ):
+                told, told_at = found, time.monotonic()
+                yield TriggerEvent({"new_files": len(found), "first": min(found)[0]})
+            await asyncio.sleep(self.poll_seconds)
+
+    async def _look(self) -> frozenset[tuple[str, str]]:
+        try:
+            return await asyncio.to_thread(_new_files, self.problem)
+        except Exception as error:  # noqa: BLE001 - a watcher that ends would be silent for ever; the next look tells
+            self.log.warning("Cannot look for new files of %s: %s", self.problem, error)
+            return frozenset()
+
+
+def _new_files(problem: str) -> frozenset[tuple[str, str]]:
+    from millrace.contract.loading import get_problem
+    from millrace.settings import get_settings
+    from millrace.steps.ingest_files import new_files
+
+    contract = get_problem(problem, get_settings().problems_dir)
+    return frozenset((file.path, file.etag) for file in new_files(contract))
