@@ -1,12 +1,20 @@
 """The services of the stack, by profile. A new profile is a new list here."""
 
-from infra.services import minio, mlflow, postgres, ray, spark
+from infra.services import airflow, minio, mlflow, postgres, ray, serving, spark
 from infra.services.service import Service
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.settings import Settings
 
 PROFILES: dict[str, tuple[Service, ...]] = {
-    "core": (postgres.SERVICE, minio.SERVICE, mlflow.SERVICE, spark.SERVICE, ray.SERVICE),
+    "core": (
+        postgres.SERVICE,
+        minio.SERVICE,
+        spark.SERVICE,
+        ray.SERVICE,
+        mlflow.SERVICE,
+        *airflow.SERVICES,
+        *serving.SERVICES,
+    ),
 }
 
 

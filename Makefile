@@ -1,0 +1,60 @@
+# Millrace. `make help` says what there is. The program behind it is infra/ (`python -m infra --help`).
+SHELL := /bin/bash
+PYTHON ?= python3.11
+PROFILE ?= core
+BOOT := $(PYTHON) infra/bootstrap.py
+INFRA := .venv/bin/python -m infra
+PYTEST := .venv/bin/pytest
+.DEFAULT_GOAL := help
+.PHONY: setup up down status open demo test test-unit test-faults bench check lint doctor lock clean logs help
+
+setup: ## Install everything this clone needs; a second time it only looks
+	@$(BOOT) infra.setup
+
+up: setup ## Start the stack and wait until it is ready (PROFILE=core)
+	@$(INFRA) up --profile $(PROFILE)
+
+down: ## Stop the stack: no process is left, the data stays
+	@[ ! -x .venv/bin/python ] || $(INFRA) down
+
+status: ## Show every service: state, memory, address
+	@$(INFRA) status
+
+open: ## Print the addresses and logins
+	@$(INFRA) open
+
+logs: ## Follow the logs of all services (SERVICE=spark for one)
+	@$(INFRA) logs $(SERVICE)
+
+demo: up ## From raw files to served predictions, shown step by step (DATA=<folder> with the real files)
+	@.venv/bin/millrace demo $(if $(DATA),--data "$(DATA)")
+
+test: setup ## All tests; starts and stops a stack of its own (≤ 25 min)
+	@$(PYTEST) -m "not faults and not bench"
+
+test-unit: setup ## Tests that need no stack (the inner loop)
+	@$(PYTEST) -m "not stack and not faults and not bench"
+
+test-faults: setup ## Kill services mid-work and compare the tables
+	@$(PYTEST) -m faults
+
+bench: up ## Measure the path, the model and the search
+	@$(PYTEST) -m bench -s benchmarks tests
+
+lint: setup ## Check the problem files (include/problems/*.yaml)
+	@.venv/bin/millrace lint
+
+check: setup ## Style, types, import contracts, locks, problem files, containers (≤ 60 s)
+	@$(INFRA) check
+
+doctor: ## What this machine lacks, and the way out
+	@$(PYTHON) infra/doctor.py
+
+lock: ## Compile requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(BOOT) infra.locks $(if $(UPGRADE),--upgrade)
+
+clean: down ## Remove the stack's data (FORCE=1 does not ask; ALL=1 removes tools and environments too)
+	@[ ! -x .venv/bin/python ] || $(INFRA) clean $(if $(FORCE),--force) $(if $(ALL),--all)
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | awk -F'\t' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
