@@ -1,0 +1,122 @@
+"""Airflow's REST API: what the demo and the journey look at and start. Orchestration itself never calls it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from millrace.contract.errors import MillraceError
+from millrace.settings import get_settings
+
+TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task of a run. `state` is None before the scheduler has looked at it."""
+
+    task_id: str
+    state: str | None
+    try_number: int
+    start: datetime | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a DAG."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    created: datetime
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of a finished run, seconds."""
+        return (self.end - self.start).total_seconds() if self.start and self.end else 0.0
+
+
+class AirflowApi:
+    """A session with the API server, as the admin of this stack."""
+
+    def __init__(self) -> None:
+        settings = get_settings()
+        self.url = settings.url("airflow")
+        self._client = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS)
+        login = {
+            "username": settings.airflow_admin_user,
+            "password": settings.airflow_admin_password.get_secret_value(),
+        }
+        token = self._json("POST", "/auth/token", json=login)["access_token"]
+        self._client.headers["Authorization"] = f"Bearer {token}"
+
+    def runs_since(self, dag_id: str, since: datetime) -> list[Run]:
+        """Runs of a DAG that were created at or after a time, the oldest first; none if the DAG is not known yet."""
+        query = {"order_by": "run_after", "run_after_gte": since.isoformat(), "limit": "50"}
+        response = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return []
+        return [_run(one) for one in _checked(response)["dag_runs"]]
+
+    def tasks(self, run: Run) -> list[TaskState]:
+        """The tasks of a run, in the order in which they started."""
+        content = self._json("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances")
+        tasks = [
+            TaskState(one["task_id"], one["state"], one["try_number"], _time(one["start_date"]))
+            for one in content["task_instances"]
+        ]
+        return sorted(tasks, key=lambda task: (task.start is None, task.start))
+
+    def trigger(self, dag_id: str, params: dict[str, Any]) -> str:
+        """Start a run by hand; returns its id."""
+        body = {"logical_date": None, "conf": params}
+        return str(self._json("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def last_error(self, run: Run, task: TaskState) -> str:
+        """The last lines that a failed task logged as errors."""
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        lines = self._json("GET", path, headers={"Accept": "application/json"})["content"]
+        errors = [str(line.get("error_detail") or line["event"]) for line in lines if line.get("level") == "error"]
+        return "\n".join(errors[-3:]) or "the task's log holds no error line"
+
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        return _checked(self._send(method, path, **options))
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise MillraceError(
+                "Airflow's API does not answer",
+                place=f"{method} {self.url}{path}",
+                found=str(error) or type(error).__name__,
+                expected="a running API server",
+                fix="`make status` shows the services, `make up` starts what is missing",
+            ) from error
+
+
+def _checked(response: httpx.Response) -> Any:
+    if response.is_error:
+        raise MillraceError(
+            "Airflow's API refused a request",
+            place=f"{response.request.method} {response.request.url.path}",
+            found=f"HTTP {response.status_code}: {response.text[:300]}",
+            expected="HTTP 2xx",
+            fix="log in with the password of .env (`make open`), or look at the API server's log (`make logs`)",
+        )
+    return response.json()
+
+
+def _run(one: dict[str, Any]) -> Run:
+    created = _time(one["run_after"])
+    assert created is not None  # the API always gives it
+    return Run(
+        one["dag_id"], one["dag_run_id"], one["state"], created, _time(one["start_date"]), _time(one["end_date"])
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
