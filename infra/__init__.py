@@ -1,1 +1,1 @@
-"""The native stack: what it consists of, how it is set up, started, watched and ended. The program behind the Makefile."""
+"""The native stack: what it consists of, how it is set up, started, watched and ended."""

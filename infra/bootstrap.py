@@ -33,8 +33,8 @@ def make(stamp: str) -> None:
     half.parent.mkdir(parents=True, exist_ok=True)
     try:
         venv.create(half, with_pip=True, symlinks=True)
-        pip = [half / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
+        pip = [str(half / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "-r", str(LOCK)], check=True)
         (half / "stamp").write_text(stamp)
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
         half.rename(ENVIRONMENT)

@@ -45,7 +45,9 @@ def compile_lock(lock: str, *, upgrade: bool) -> None:
     command = [str(UV), "pip", "compile", "--quiet", "--python-version=3.11", "--generate-hashes"]
     # No index host, no comments with paths: the same content on every machine.
     command += ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
-    command += [str(TOOLS[lock])] if lock in TOOLS else ["pyproject.toml", *(f"--group={name}" for name in GROUPS[lock])]
+    command += (
+        [str(TOOLS[lock])] if lock in TOOLS else ["pyproject.toml", *(f"--group={name}" for name in GROUPS[lock])]
+    )
     if lock in NATIVE:
         command.append(f"--constraints={FOLDER / 'native.txt'}")
     half = target.with_suffix(".half")
@@ -67,7 +69,9 @@ def drift(folder: Path = FOLDER) -> list[str]:
             continue
         head, body = _split(path.read_text())
         if head.get("inputs") != _inputs(lock):
-            problems.append(f"{path.name} was compiled from other requirements than pyproject.toml has now: run `make lock`")
+            problems.append(
+                f"{path.name} was compiled from other requirements than pyproject.toml has now: run `make lock`"
+            )
         elif head.get("content") != _digest(body):
             problems.append(f"{path.name} was edited by hand: run `make lock`")
     if not problems and (ROOT / "requirements.txt").read_text() != astro_requirements():

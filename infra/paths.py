@@ -19,5 +19,5 @@ MINIO = TOOLS / "minio"
 
 
 def short_folder(home: Path) -> Path:
-    """A folder with a short name for the sockets of one stack: a socket's path may have 107 bytes, a clone's may be longer."""
+    """A folder for the sockets of one stack, with a short name: a socket's path may have 107 bytes."""
     return Path("/tmp") / f"millrace-{os.getuid()}-{hashlib.sha256(bytes(home)).hexdigest()[:8]}"

@@ -54,7 +54,12 @@ class Board:
 def board(console: Console) -> Iterator[Board]:
     """Shows a board while the block runs."""
     if console.is_terminal:
-        columns = SpinnerColumn(), TextColumn("{task.description:<18}"), TimeElapsedColumn(), TextColumn("{task.fields[words]}")
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description:<18}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[words]}"),
+        )
         with Progress(*columns, console=console, transient=True) as progress:
             yield Board(console, progress)
         return

@@ -130,4 +130,4 @@ def env_file() -> Path:
 @cache
 def get_settings() -> Settings:
     """The settings of this process, read once."""
-    return Settings(_env_file=env_file())  # type: ignore[call-arg]
+    return Settings(_env_file=env_file())

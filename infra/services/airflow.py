@@ -22,7 +22,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """Airflow's configuration, connections and variables: what every Airflow command needs in its environment."""
     url = settings.url("airflow")
     user = settings.airflow_admin_user
-    options = {
+    options: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": ROOT / "dags",
             "plugins_folder": ROOT / "plugins",
@@ -65,7 +65,11 @@ def environment(settings: Settings) -> dict[str, str]:
     }
     return {
         "AIRFLOW_HOME": str(settings.home / "airflow"),
-        **{f"AIRFLOW__{section.upper()}__{key.upper()}": str(value) for section, keys in options.items() for key, value in keys.items()},
+        **{
+            f"AIRFLOW__{section.upper()}__{key.upper()}": str(value)
+            for section, keys in options.items()
+            for key, value in keys.items()
+        },
         **airflow_settings.environment(settings),
         **ray.token(settings),
         "MLFLOW_TRACKING_URI": settings.mlflow_url,
@@ -109,6 +113,7 @@ def prepare_api(settings: Settings) -> None:
         return
     done = subprocess.run(
         [str(VENV / "bin" / "airflow"), "db", "migrate"],
+        check=False,
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -186,7 +191,11 @@ SERVICES = (
         patience_seconds=240,
         stop_seconds=30,
     ),
-    _service("airflow_scheduler", "Airflow scheduler", ["scheduler", "--skip-serve-logs"], "scheduler", ("airflow_api",)),
+    _service(
+        "airflow_scheduler", "Airflow scheduler", ["scheduler", "--skip-serve-logs"], "scheduler", ("airflow_api",)
+    ),
     _service("airflow_dags", "Airflow DAG processor", ["dag-processor"], "dag_processor", ("airflow_api",)),
-    _service("airflow_triggerer", "Airflow triggerer", ["triggerer", "--skip-serve-logs"], "triggerer", ("airflow_api",)),
+    _service(
+        "airflow_triggerer", "Airflow triggerer", ["triggerer", "--skip-serve-logs"], "triggerer", ("airflow_api",)
+    ),
 )

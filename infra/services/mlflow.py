@@ -18,7 +18,9 @@ def launch(settings: Settings) -> Launch:
         ],
         environment={
             # In the environment, not in the arguments: it holds a password, and `ps` shows arguments to everyone.
-            "MLFLOW_BACKEND_STORE_URI": settings.postgres_dsn("mlflow").replace("postgresql:", "postgresql+psycopg2:", 1),
+            "MLFLOW_BACKEND_STORE_URI": settings.postgres_dsn("mlflow").replace(
+                "postgresql:", "postgresql+psycopg2:", 1
+            ),
             "MLFLOW_S3_ENDPOINT_URL": settings.s3_url,
             "AWS_ACCESS_KEY_ID": settings.s3_access_key,
             "AWS_SECRET_ACCESS_KEY": settings.s3_secret_key.get_secret_value(),

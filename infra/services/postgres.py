@@ -1,4 +1,4 @@
-"""PostgreSQL: one server, one database and one role for each of Airflow, MLflow, the Iceberg catalog and the warehouse."""
+"""PostgreSQL: one server; a database and a role each for Airflow, MLflow, the Iceberg catalog and the warehouse."""
 
 import os
 import pwd
@@ -30,7 +30,9 @@ OPTIONS = {
 def launch(settings: Settings) -> Launch:
     options = OPTIONS | {"port": str(settings.port("postgres"))}
     server = [str(_binaries(settings) / "postgres"), "-D", str(data_folder(settings))]
-    return Launch(argv=_unprivileged(server) + [word for key, value in options.items() for word in ("-c", f"{key}={value}")])
+    return Launch(
+        argv=_unprivileged(server) + [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+    )
 
 
 def prepare(settings: Settings) -> None:
@@ -50,14 +52,15 @@ def prepare(settings: Settings) -> None:
             _give_away(path)
         initdb = [str(_binaries(settings) / "initdb"), "-D", str(half), "-U", "postgres", "-A", "scram-sha-256"]
         initdb += [f"--pwfile={password}", "--encoding=UTF8", "--no-locale", "--data-checksums"]
-        done = subprocess.run(_unprivileged(initdb), capture_output=True, text=True, cwd="/", env={"PATH": os.defpath})
+        quiet = {"PATH": os.defpath}
+        done = subprocess.run(_unprivileged(initdb), check=False, capture_output=True, text=True, cwd="/", env=quiet)
         if done.returncode != 0:
             raise MillraceError(
                 "initdb failed",
                 place=str(data),
                 found=(done.stderr or done.stdout).strip()[-600:],
                 expected="an empty data folder",
-                fix="run `make doctor`; the folder must be writable and reachable for the user nobody when you are root",
+                fix="run `make doctor`; as root, the user nobody must be able to reach the folder",
             )
         shutil.rmtree(data, ignore_errors=True)
         half.rename(data)

@@ -1,1 +1,1 @@
-"""`make setup`: the environments and programs of the native stack. Needs rich only; everything else is being installed."""
+"""`make setup`: the environments and programs of the native stack. Needs rich only: the rest is being installed."""

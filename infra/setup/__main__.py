@@ -28,7 +28,7 @@ def main() -> None:
         missing = [task for task in tasks if not task.is_there()]
         if missing and not make(missing, console):
             sys.exit(1)
-    done = subprocess.run([str(VENV / "bin" / "python"), "-m", "infra", "env"])
+    done = subprocess.run([str(VENV / "bin" / "python"), "-m", "infra", "env"], check=False)
     sys.exit(done.returncode)
 
 

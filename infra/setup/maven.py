@@ -53,7 +53,9 @@ def _fetch(pom: Path, say: Say) -> Path:
     """The artifacts of a pom, from this user's cache or from Maven."""
     kind = PLATFORMS.get(platform.machine())
     if kind is None:
-        raise SetupError(f"no Postgres binaries for {platform.machine()}: use the container stack (docker-compose.override.yml)")
+        raise SetupError(
+            f"no Postgres binaries for {platform.machine()}: use the container stack (docker-compose.override.yml)"
+        )
     key = hashlib.sha256((pom.read_text() + kind).encode()).hexdigest()[:12]
     target = CACHE / "java" / f"{pom.stem}-{key}"
     if not target.exists():

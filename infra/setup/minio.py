@@ -1,4 +1,4 @@
-"""MinIO, built from the Go module proxy: its releases come from a host of their own, its source from where Go code comes.
+"""MinIO, built from the Go module proxy: its releases are on a host of their own, its source comes as Go code does.
 
 The version is the last commit of the archived project; the code of Millrace speaks plain S3, so another server can
 take its place (`MILLRACE_S3_ENDPOINT`).
@@ -48,6 +48,7 @@ def _go(say: Say) -> str:
 
 
 def _version(go: str) -> tuple[int, ...]:
-    told = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, env={"GOTOOLCHAIN": "local", "HOME": "/"})
+    environment = {"GOTOOLCHAIN": "local", "HOME": "/"}
+    told = subprocess.run([go, "env", "GOVERSION"], check=False, capture_output=True, text=True, env=environment)
     found = re.match(r"go(\d+)\.(\d+)", told.stdout)
     return tuple(int(part) for part in found.groups()) if found else (0,)

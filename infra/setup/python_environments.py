@@ -26,7 +26,9 @@ def tasks(python: str) -> list[Task]:
         _sync(SPARK_ENV, spark, python, "spark", say)
 
     return [
-        Task(name="Python", target=VENV / "bin" / "millrace", inputs=native.read_text() + ours + python, make=make_native),
+        Task(
+            name="Python", target=VENV / "bin" / "millrace", inputs=native.read_text() + ours + python, make=make_native
+        ),
         Task(name="Spark", target=SPARK_ENV / "bin" / "python", inputs=spark.read_text() + python, make=make_spark),
     ]
 
@@ -34,6 +36,11 @@ def tasks(python: str) -> list[Task]:
 def _sync(environment_folder: object, lock: object, python: str, log: str, say: Say) -> None:
     """Brings an environment to exactly the lock; interrupted, the next run goes on from uv's cache."""
     say("resolving")
-    run([str(UV), "venv", "--allow-existing", f"--python={python}", str(environment_folder)], say, log=log, environment=QUIET)
+    run(
+        [str(UV), "venv", "--allow-existing", f"--python={python}", str(environment_folder)],
+        say,
+        log=log,
+        environment=QUIET,
+    )
     command = [str(UV), "pip", "sync", "--require-hashes", f"--python={environment_folder}/bin/python", str(lock)]
     run(command, say, log=log, environment=QUIET)

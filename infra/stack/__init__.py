@@ -1,1 +1,1 @@
-"""Starting, watching and ending the services: supervisord keeps them alive, ours is the order, the probes and the words."""
+"""Starting, watching, ending: supervisord keeps services alive, ours is the order, the probes and the words."""

@@ -1,30 +1,50 @@
 """`make down`: no process of the stack is left."""
 
+import time
 import xmlrpc.client
+from collections.abc import Callable
 
 import psutil
 
 from infra import keep
+from infra.services import PROFILES
 from infra.stack import supervisor
 from infra.stack.launching import mark
 from millrace.settings import Settings
 
+PATIENCE_SECONDS = 60
+STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 
-def bring_down(settings: Settings) -> int:
+
+def bring_down(settings: Settings, *, say: Callable[[str], None]) -> int:
     """Stops all services, supervisord last, then whatever they left behind; returns how many leftovers were ended."""
     process = supervisor.daemon(settings)
     if process is not None:
-        rpc = supervisor.calls(settings)
+        needed = {name for services in PROFILES.values() for service in services for name in service.after}
         try:
-            # The databases last: the others still write to them while they stop.
-            for name in reversed([info["name"] for info in rpc.getAllProcessInfo()]):
-                if rpc.getProcessInfo(name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
-                    rpc.stopProcess(name, False)
-            rpc.shutdown()
+            # What others need goes last: they still write to it while they stop.
+            known = set(supervisor.states(settings))
+            _stop(known - needed, settings, say)
+            _stop(known, settings, say)
+            supervisor.calls(settings).shutdown()
         except (OSError, xmlrpc.client.Error):
             process.terminate()
         try:
-            process.wait(timeout=90)
+            process.wait(timeout=PATIENCE_SECONDS)
         except psutil.TimeoutExpired:
             process.kill()
     return keep.end_marked(mark(settings))
+
+
+def _stop(names: set[str], settings: Settings, say: Callable[[str], None]) -> None:
+    rpc, deadline = supervisor.calls(settings), time.monotonic() + PATIENCE_SECONDS
+    for name in names:
+        if rpc.getProcessInfo(name)["statename"] not in (*STOPPED, "STOPPING"):
+            rpc.stopProcess(name, False)
+    while time.monotonic() < deadline:
+        states = supervisor.states(settings)
+        left = sorted(name for name in names if states[name]["statename"] not in STOPPED)
+        if not left:
+            return
+        say("stopping " + ", ".join(left))
+        time.sleep(0.2)

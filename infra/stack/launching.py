@@ -38,7 +38,9 @@ def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
 def environment(settings: Settings) -> dict[str, str]:
     """What every service gets: the way to the same settings, and quiet libraries."""
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    ours = {name: value for name, value in os.environ.items() if name.startswith("MILLRACE_") and name != "MILLRACE_SERVICE"}
+    ours = {
+        name: value for name, value in os.environ.items() if name.startswith("MILLRACE_") and name != "MILLRACE_SERVICE"
+    }
     return {
         **passed_on,
         **ours,

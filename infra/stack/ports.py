@@ -21,7 +21,7 @@ def listeners() -> dict[int, int | None]:
 
 
 def is_ours(pid: int | None, service: Service, settings: Settings, supervisord: psutil.Process | None) -> bool:
-    """Does the process belong to that service of this very stack: by its mark, or below its process under supervisord?"""
+    """Does the process belong to that service of this very stack: by its mark, or below our supervisord?"""
     if pid is None:
         return False
     try:

@@ -114,7 +114,7 @@ def start_daemon(settings: Settings, *, patience_seconds: float = 20) -> None:
     command = [str(VENV / "bin" / "supervisord"), "-c", str(_configuration(settings))]
     # Its own environment stays without our mark: it must not be taken for a leftover of a service.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     deadline = time.monotonic() + patience_seconds
     while done.returncode == 0 and time.monotonic() < deadline:
         try:
@@ -168,5 +168,3 @@ def _configuration(settings: Settings) -> Path:
 
 def _socket(settings: Settings) -> Path:
     return short_folder(settings.home) / "supervisor.sock"
-
-

@@ -16,15 +16,15 @@ from infra.stack.ports import is_ours, listeners, refuse_foreign_listener
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
-Progress = Callable[[str, str], None]
+Say = Callable[[str, str], None]
 LOOK_SECONDS = 0.3
 
 
-def bring_up(services: list[Service], settings: Settings, progress: Progress) -> None:
+def bring_up(services: list[Service], settings: Settings, *, say: Say, done: Say) -> None:
     """Starts what is not running and waits until every service is ready.
 
-    `progress(service, words)` is called from several threads. Raises `MillraceError` that names the first service
-    that failed, why, and its last log lines; the others are left as they are.
+    `say(service, words)` and `done(service, words)` are called from several threads. Raises `MillraceError` that names
+    the first service that failed, why, and its last log lines; the others are left as they are.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     with _only_one_at_a_time(settings):
@@ -38,32 +38,34 @@ def bring_up(services: list[Service], settings: Settings, progress: Progress) ->
         else:
             supervisor.write_configuration(services, settings)
             for name in supervisor.apply_configuration(settings):
-                progress(name, "stopped: its configuration changed")
-        _start_in_order(services, settings, progress)
+                say(name, "stopped: its configuration changed")
+        _start_in_order(services, settings, say, done)
 
 
-def _start_in_order(services: list[Service], settings: Settings, progress: Progress) -> None:
+def _start_in_order(services: list[Service], settings: Settings, say: Say, done: Say) -> None:
     names = {service.name for service in services}
     waiting = {service.name: service for service in services}
-    running: dict[Future[None], str] = {}
+    running: dict[Future[str], str] = {}
     ready: set[str] = set()
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=len(services), thread_name_prefix="up") as pool:
         while waiting or running:
             for service in list(waiting.values()):
                 if set(service.after) & names <= ready:
-                    running[pool.submit(_start, service, settings, progress, stop)] = waiting.pop(service.name).name
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+                    running[pool.submit(_start, service, settings, say, stop)] = waiting.pop(service.name).name
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                name = running.pop(future)
                 try:
-                    future.result()
+                    done(name, future.result())
                 except BaseException:
                     stop.set()
                     raise
-                ready.add(running.pop(future))
+                ready.add(name)
 
 
-def _start(service: Service, settings: Settings, progress: Progress, stop: threading.Event) -> None:
+def _start(service: Service, settings: Settings, say: Say, stop: threading.Event) -> str:
+    """Starts one service if it is not running and waits for it; returns what to tell."""
     began = time.monotonic()
     rpc = supervisor.calls(settings)
     state = rpc.getProcessInfo(service.name)["statename"]
@@ -71,21 +73,21 @@ def _start(service: Service, settings: Settings, progress: Progress, stop: threa
     if fresh:
         refuse_foreign_listener(service, settings, supervisor.daemon(settings))
         if service.prepare:
-            progress(service.name, "preparing")
+            say(service.name, "preparing")
             service.prepare(settings)
-        progress(service.name, "starting")
+        say(service.name, "starting")
         try:
             rpc.startProcess(service.name, False)
         except xmlrpc.client.Fault as fault:
             raise _failed(service, settings, f"supervisord says {fault.faultString}") from fault
-    _wait_until_ready(service, settings, progress, stop)
+    _wait_until_ready(service, settings, say, stop)
     if service.complete:
-        progress(service.name, "completing")
+        say(service.name, "completing")
         service.complete(settings)
-    progress(service.name, f"ready in {time.monotonic() - began:.1f} s" if fresh else "ready (was up)")
+    return f"ready in {time.monotonic() - began:.1f} s" if fresh else "ready (was up)"
 
 
-def _wait_until_ready(service: Service, settings: Settings, progress: Progress, stop: threading.Event) -> None:
+def _wait_until_ready(service: Service, settings: Settings, say: Say, stop: threading.Event) -> None:
     deadline = time.monotonic() + service.patience_seconds
     while not stop.is_set():
         state = supervisor.calls(settings).getProcessInfo(service.name)["statename"]
@@ -95,8 +97,10 @@ def _wait_until_ready(service: Service, settings: Settings, progress: Progress, 
         if missing is None and _answers_itself(service, settings):
             return
         if time.monotonic() > deadline:
-            raise _failed(service, settings, f"not ready after {service.patience_seconds:.0f} s: {missing or 'not ours'}")
-        progress(service.name, f"waiting: {missing}" if missing else "waiting")
+            raise _failed(
+                service, settings, f"not ready after {service.patience_seconds:.0f} s: {missing or 'not ours'}"
+            )
+        say(service.name, f"waiting: {missing}" if missing else "waiting")
         stop.wait(LOOK_SECONDS)
 
 

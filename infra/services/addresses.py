@@ -1,0 +1,31 @@
+"""`make open`: where a person looks, and with which login."""
+
+from millrace.settings import Settings
+
+
+def lines(settings: Settings) -> list[str]:
+    """Addresses and logins, as text. Holds passwords: for the person who asks for it, never for a log."""
+    admin = f"{settings.airflow_admin_user} / {settings.airflow_admin_password.get_secret_value()}"
+    keys = f"{settings.s3_access_key} / {settings.s3_secret_key.get_secret_value()}"
+    token = f"token {settings.ray_auth_token.get_secret_value()}"
+    rows = [
+        ("Airflow", settings.url("airflow"), "DAGs, runs, the asset graph", admin),
+        ("MLflow", settings.mlflow_url, "runs, candidates, champions", ""),
+        ("MinIO", settings.url("minio_console"), "landing files, the lake, reports", keys),
+        ("Ray", settings.ray_url, "the search for hyperparameters", token),
+        ("Serving 1", f"{settings.url('serving_1')}/docs", "predictions", ""),
+        ("Serving 2", f"{settings.url('serving_2')}/docs", "predictions", ""),
+        ("Spark Connect", f"sc://localhost:{settings.port('spark_connect')}", "MILLRACE_SPARK_CONNECT_TOKEN", ""),
+        (
+            "Postgres",
+            f"127.0.0.1:{settings.port('postgres')}",
+            "database warehouse, MILLRACE_WAREHOUSE_DB_PASSWORD",
+            "",
+        ),
+    ]
+    shown = []
+    for name, address, words, login in rows:
+        shown.append(f"{name:<14} {address:<28} {words}")
+        if login:
+            shown.append(f"{'':<14} {login}")
+    return shown
