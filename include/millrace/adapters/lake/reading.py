@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.table import Table
+from pyiceberg.table import DataScan, Table
 from pyiceberg.table.snapshots import Snapshot
 
 from millrace.adapters.lake.tables import catalog
@@ -61,21 +61,42 @@ def read(
     Args:
         where: A filter in pyiceberg's expression language, such as `record == 'file'`.
     """
+    return _scan(table, snapshot_id, ref, columns, where).to_arrow()
+
+
+def read_batches(
+    table: str,
+    *,
+    snapshot_id: int | None = None,
+    ref: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    where: str | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Like `read`, in batches that need not fit into memory together."""
+    yield from _scan(table, snapshot_id, ref, columns, where).to_arrow_batch_reader()
+
+
+def column_names(table: str) -> tuple[str, ...]:
+    return tuple(catalog().load_table(table).schema().column_names)
+
+
+def _scan(
+    table: str, snapshot_id: int | None, ref: str | None, columns: tuple[str, ...] | None, where: str | None
+) -> DataScan:
     loaded = catalog().load_table(table)
     if snapshot_id is None:
         found = loaded.snapshot_by_name(ref or MAIN)
         snapshot_id = found.snapshot_id if found else None
-    scan = loaded.scan(
+    return loaded.scan(
         row_filter=where if where is not None else AlwaysTrue(),
         selected_fields=columns or ("*",),
         snapshot_id=snapshot_id,
     )
-    return scan.to_arrow()
 
 
-def count(table: str, snapshot_id: int | None = None) -> int:
-    """The number of rows of a snapshot, by default of main."""
-    return catalog().load_table(table).scan(snapshot_id=snapshot_id).count()
+def count(table: str, snapshot_id: int | None = None, where: str | None = None) -> int:
+    """The number of rows of a snapshot, by default of main; with `where`, of those that match (pyiceberg's syntax)."""
+    return catalog().load_table(table).scan(AlwaysTrue() if where is None else where, snapshot_id=snapshot_id).count()
 
 
 def fingerprint(table: str, columns: tuple[str, ...]) -> str:
