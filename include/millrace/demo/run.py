@@ -1,7 +1,6 @@
 """The demo from end to end: land a file for each problem, follow all of them, then tell what happened."""
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,28 +9,18 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
-from millrace.adapters import object_store
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
 from millrace.contract.problem import Problem
 from millrace.demo.follow import STAGES, Journey, advance
+from millrace.demo.landing import Landed, land_real, land_simulated
 from millrace.demo.summary import print_summary
 from millrace.settings import get_settings
-from millrace.simulation.files import match_real_files, simulate_file
+from millrace.simulation.files import match_real_files
 
-ROWS = 8_000
 DEADLINE_SECONDS = 1_500
 LOOK_EVERY_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Landed:
-    """A file that the demo put under a landing prefix, and what the simulator knows about it."""
-
-    rows: int
-    expected_by_reason: dict[str, int] | None
-    """Quarantined rows by reason; None for real data, whose truth nobody knows."""
 
 
 def run_demo(data: Path | None, console: Console) -> int:
@@ -67,7 +56,7 @@ def _follow_all(
             if waiting and all(journey.stage not in STAGES[:2] for journey in journeys):
                 problem = waiting.pop(0)
                 journeys.append(Journey(problem.problem, since=datetime.now(UTC)))
-                landed[problem.problem] = _land(problem, data)
+                landed[problem.problem] = land_real(problem, data) if data else land_simulated(problem)
             for journey in journeys:
                 before = journey.note
                 advance(journey, api)
@@ -80,24 +69,10 @@ def _follow_all(
     return journeys, landed
 
 
-def _land(problem: Problem, data: Path | None) -> Landed:
-    now = int(time.time())
-    if data is not None:
-        content = match_real_files(data, [problem])[problem.problem].read_bytes()
-        object_store.put_landing(f"{problem.landing_prefix}{problem.problem}-{now}.csv", content)
-        return Landed(rows=content.count(b"\n"), expected_by_reason=None)
-    # Keys rise with time, so that a second demo brings new rows instead of the same ones again.
-    file = simulate_file(problem, rows=ROWS, seed=now, broken_share=0.1, first_row=now % 10_000 * ROWS)
-    object_store.put_landing(f"{problem.landing_prefix}{problem.problem}-{now}.csv", file.content)
-    return Landed(rows=ROWS, expected_by_reason=dict(file.expected_by_reason))
-
-
 def _picture(journeys: list[Journey], waiting: list[Problem]) -> Table:
     table = Table.grid(padding=(0, 2))
     for journey in journeys:
-        marks = " ".join(
-            f"[green]● {stage}[/]" if stage in journey.runs else f"[dim]○ {stage}[/]" for stage in STAGES
-        )
+        marks = " ".join(f"[green]● {stage}[/]" if stage in journey.runs else f"[dim]○ {stage}[/]" for stage in STAGES)
         spinner = Spinner("dots", text=journey.note) if journey.stage else "[green]served[/]"
         table.add_row(f"[bold]{journey.problem}[/]", f"{journey.seconds:5.0f} s", marks, spinner)
     for problem in waiting:
@@ -112,5 +87,5 @@ def _too_late(journeys: list[Journey], api: AirflowApi) -> MillraceError:
         place=f"{api.url}/dags",
         found=behind,
         expected=f"every stage within {DEADLINE_SECONDS} seconds",
-        fix="`make status` shows whether a service is down; the runs go on, so `millrace status` tells when they are done",
+        fix="`make status` shows whether a service is down; the runs go on: `millrace status` tells when they end",
     )

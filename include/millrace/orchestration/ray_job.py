@@ -92,11 +92,9 @@ class RayJobTrigger(BaseTrigger):
         return "millrace.orchestration.ray_job.RayJobTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        from millrace.adapters import ray_jobs
-
         while True:
             try:
-                status = await asyncio.to_thread(ray_jobs.status, self.submission_id)
+                status = await asyncio.to_thread(_status, self.submission_id)
             except ConnectionError as error:
                 # The head restarts within seconds; a lost job is told by the head itself, as LOST.
                 self.log.warning("Ray does not answer: %s", error)
@@ -107,3 +105,10 @@ class RayJobTrigger(BaseTrigger):
                 )
                 return
             await asyncio.sleep(self.poll_seconds)
+
+
+def _status(submission_id: str) -> str:
+    # Imported here, in the thread: importing Ray would hold up every other trigger of this process.
+    from millrace.adapters import ray_jobs
+
+    return ray_jobs.status(submission_id)
