@@ -15,17 +15,31 @@ from millrace.adapters.lake.branches import (
     stray_branches,
     sweep_branches,
 )
-from millrace.adapters.lake.reading import MAIN, Head, count, fingerprint, head, newest_with, read
-from millrace.adapters.lake.tables import TABLE_PROPERTIES, catalog, drop_table, ensure_table, table_exists
+from millrace.adapters.lake.reading import (
+    MAIN,
+    Head,
+    column_names,
+    count,
+    fingerprint,
+    head,
+    newest_with,
+    read,
+    read_batches,
+)
+from millrace.adapters.lake.tables import TABLE_PROPERTIES, catalog, drop_table, ensure_table, ping, table_exists
+from millrace.adapters.lake.writing import DataFile, add_files
 
 __all__ = [
     "BRANCH_PROPERTY",
     "MAIN",
     "TABLE_PROPERTIES",
     "Branch",
+    "DataFile",
     "Head",
+    "add_files",
     "append",
     "catalog",
+    "column_names",
     "count",
     "create_tag",
     "cut_branch",
@@ -35,8 +49,10 @@ __all__ = [
     "fingerprint",
     "head",
     "newest_with",
+    "ping",
     "publish",
     "read",
+    "read_batches",
     "stray_branches",
     "sweep_branches",
     "table_exists",

@@ -63,7 +63,7 @@ def append(branch: Branch, rows: pa.Table, properties: dict[str, str]) -> None:
     """
     loaded = catalog().load_table(branch.table)
     if branch.name not in loaded.metadata.refs:
-        raise _lost(branch, f"branch {branch.name} is gone")
+        raise lost(branch, f"branch {branch.name} is gone")
     stamped = {**properties, BRANCH_PROPERTY: branch.name}
     loaded.append(rows, snapshot_properties=stamped, branch=branch.name)
 
@@ -92,7 +92,7 @@ def publish(branch: Branch) -> int:
             loaded.manage_snapshots().remove_branch(branch.name).commit()
         elif history[0] != branch.base or not _continues(loaded, ref.snapshot_id, branch.base):
             loaded.manage_snapshots().remove_branch(branch.name).commit()
-            raise _lost(branch, f"main at {history[0]}, the branch at {ref.snapshot_id}")
+            raise lost(branch, f"main at {history[0]}, the branch at {ref.snapshot_id}")
         else:
             # The commit requires that main is still where `loaded` has it, which is the base.
             loaded.manage_snapshots().set_current_snapshot(ref.snapshot_id).remove_branch(branch.name).commit()
@@ -166,7 +166,7 @@ def _published_before(loaded: Table, branch: Branch, history: list[int]) -> int:
             return snapshot.snapshot_id
         if snapshot.snapshot_id == branch.base:
             break
-    raise _lost(branch, f"no branch {branch.name}, and main does not hold it")
+    raise lost(branch, f"no branch {branch.name}, and main does not hold it")
 
 
 def _drop(table: str, name: str) -> None:
@@ -196,7 +196,8 @@ def _commit(table: str, change: Callable[[Table], None]) -> None:
     ) from failed
 
 
-def _lost(branch: Branch, found: str) -> LostRaceError:
+def lost(branch: Branch, found: str) -> LostRaceError:
+    """The error of an attempt that came second."""
     return LostRaceError(
         "Another attempt published first",
         place=f"table {branch.table}, branch {branch.name}",

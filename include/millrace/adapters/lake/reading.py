@@ -77,7 +77,7 @@ def read_batches(
 
 
 def column_names(table: str) -> tuple[str, ...]:
-    return tuple(catalog().load_table(table).schema().column_names)
+    return tuple(field.name for field in catalog().load_table(table).schema().fields)
 
 
 def _scan(

@@ -1,5 +1,6 @@
 """The catalog `lake` and the tables in it."""
 
+import logging
 import os
 from functools import cache
 
@@ -8,6 +9,9 @@ from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
 
 from millrace.settings import get_settings
+
+# It tells at level INFO, for each look at a table, which class reads files.
+logging.getLogger("pyiceberg.io").setLevel(logging.WARNING)
 
 TABLE_PROPERTIES = {
     "format-version": "2",
@@ -42,6 +46,15 @@ def _catalog(_process: int) -> Catalog:
             "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
         },
     )
+
+
+def ping() -> None:
+    """Ask the catalog for its namespaces.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: If its database cannot be reached or refuses us.
+    """
+    catalog().list_namespaces()
 
 
 def table_exists(table: str) -> bool:

@@ -1,0 +1,173 @@
+"""A CSV file as raw rows, read strictly and in a stream.
+
+A lenient reader turns bad bytes, short rows and lost quotes into rows that look valid. Here a row with the wrong number
+of fields says so, and a file that cannot be trusted as a whole says why.
+"""
+
+import codecs
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import chain
+
+from millrace.contract.source import Source
+
+MAX_RAW_CHARACTERS = 10_000
+"""How much of the text of a malformed row is kept."""
+_MAX_LINE_CHARACTERS = 1 << 24
+
+
+class UnusableFileError(Exception):
+    """The file as a whole cannot be trusted; its text says why, for a person."""
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A data row: its number from 1, and either its values in the header's order or why it has none, and its text."""
+
+    number: int
+    values: tuple[str, ...] | None
+    malformed: str | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """The header of a file, and its rows, read as they are taken (and so only once)."""
+
+    header: tuple[str, ...]
+    rows: Iterator[RawRow]
+
+
+def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
+    """Read the header of a file; the rows follow as they are taken.
+
+    Args:
+        chunks: The bytes of the file, cut anywhere.
+
+    Raises:
+        UnusableFileError: Here, if there is no header or it lacks a column or names one twice. While rows are taken, if
+            the bytes are not UTF-8, a quote is not closed, or the file ends in the middle of a row.
+    """
+    line_text: list[str] = []
+    reader = csv.reader(_noted(_lines(_text(chunks)), line_text), delimiter=source.delimiter, strict=True)
+    records = _records(reader, line_text)
+    header = next(records, None)
+    if header is None:
+        raise UnusableFileError("the file is empty")
+    columns = tuple(header[0])
+    _check_header(columns, source)
+    return CsvFile(columns, _rows(records, len(columns)))
+
+
+def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str, ...]], str] | None:
+    """A function that gives each row of one file its key, taken in the file's order; None if the file has its own.
+
+    The key is the SHA-256 of the row's fields, whatever the order of columns, and how many equal rows the file has had
+    so far: two equal rows are two rows, and the same file under another name holds the same rows. It remembers each
+    distinct row of the file, at about 150 bytes each.
+    """
+    if source.assigned_key is None or set(source.primary_key) <= set(header):
+        return None
+    order = sorted(range(len(header)), key=lambda position: header[position])
+    names = [header[position] for position in order]
+    seen: Counter[bytes] = Counter()
+
+    def assign(values: tuple[str, ...]) -> str:
+        fields = list(zip(names, (values[position] for position in order), strict=True))
+        digest = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode())
+        seen[digest.digest()] += 1
+        return f"{digest.hexdigest()}:{seen[digest.digest()]}"
+
+    return assign
+
+
+def _text(chunks: Iterable[bytes]) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    offset, first = 0, True
+    for chunk in chain(chunks, [None]):
+        waiting = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(chunk or b"", final=chunk is None)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            position = offset - waiting + error.start
+            raise UnusableFileError(f"byte {position} (0x{byte:02X}) is not UTF-8; save the file as UTF-8") from error
+        offset += len(chunk or b"")
+        if first and text:
+            text, first = text.removeprefix("\ufeff"), False
+        yield text
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """Lines with their ends, as `open(newline="")` gives them. str.splitlines would cut at more than line ends."""
+    rest = ""
+    for text in texts:
+        *whole, rest = io.StringIO(rest + text, newline="").readlines() or [""]
+        yield from whole
+        if len(rest) > _MAX_LINE_CHARACTERS:
+            raise UnusableFileError(f"a line is longer than {_MAX_LINE_CHARACTERS:,} characters")
+    if rest:
+        yield rest
+
+
+def _noted(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
+    for line in lines:
+        noted.append(line)
+        yield line
+
+
+def _records(reader: Iterator[list[str]], line_text: list[str]) -> Iterator[tuple[list[str], str]]:
+    """Records with their text; blank lines are none."""
+    number = 0
+    while True:
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            found = "".join(line_text)[:60].rstrip()
+            where = f"in data row {number}, which begins {found!r}" if number else "in the header"
+            raise UnusableFileError(f"a quote is wrong or never closed {where} ({error})") from error
+        if values is None:
+            return
+        if values:
+            number += 1
+            yield values, "".join(line_text)
+        line_text.clear()
+
+
+def _rows(records: Iterator[tuple[list[str], str]], width: int) -> Iterator[RawRow]:
+    for number, (values, text) in enumerate(records, start=1):
+        if len(values) < width and not text.endswith(("\n", "\r")):
+            raise UnusableFileError(
+                f"the file ends in the middle of data row {number}: expected {width} fields, found {len(values)}"
+            )
+        if len(values) != width:
+            reason = f"expected {width} fields, found {len(values)}"
+        elif "\0" in text:
+            reason = "a NUL character, which no text column can hold"
+        else:
+            yield RawRow(number, tuple(values))
+            continue
+        yield RawRow(number, None, reason, text.rstrip("\r\n")[:MAX_RAW_CHARACTERS])
+
+
+def _check_header(header: tuple[str, ...], source: Source) -> None:
+    twice = [name for name, times in Counter(header).items() if times > 1]
+    if twice:
+        raise UnusableFileError(f"the header names {', '.join(twice)} more than once")
+    missing = [name for name in source.columns if name not in header and name not in source.optional_in_file()]
+    if missing:
+        extra = [name for name in header if name not in source.columns]
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise UnusableFileError(f"the header lacks {', '.join(_with_hint(name, extra) for name in missing[:5])}{more}")
+
+
+def _with_hint(name: str, extra: list[str]) -> str:
+    folded = {word.strip().lower(): word for word in extra}
+    close = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
+    return f'{name} (is it "{folded[close[0]]}"?)' if close else name
