@@ -1,6 +1,7 @@
 """Airflow DAG of stage 6: a candidate that passed becomes the champion, or the old champion is put back."""
 
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
 from millrace.orchestration.defaults import dag_settings
@@ -37,9 +38,7 @@ def deploy(problem: Problem) -> None:
         def choose_version() -> int | None:
             from millrace.steps.roll_out import version_to_deploy
 
-            return version_to_deploy(
-                problem.problem, asked=get_current_context()["params"]["version"]
-            )
+            return version_to_deploy(problem.problem, asked=get_current_context()["params"]["version"])
 
         @task
         def verify_package(version: int) -> Facts:

@@ -1,6 +1,7 @@
 """Airflow DAG of stage 1: new files under the landing prefix become rows of bronze."""
 
 from airflow.sdk import Param, dag, get_current_context, task
+
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
 from millrace.orchestration.attempts import this_attempt
@@ -16,9 +17,7 @@ PARAMS = {
         items={"type": "string"},
         description="Only these objects",
     ),
-    "wait": Param(
-        False, type="boolean", description="Wait for a new file if there is none"
-    ),
+    "wait": Param(False, type="boolean", description="Wait for a new file if there is none"),
 }
 
 

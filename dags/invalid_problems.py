@@ -1,4 +1,4 @@
-"""The one DAG file that breaks when a problem file is invalid, so that Airflow shows the mistake and all else goes on."""
+"""The one DAG file that breaks when a problem file is invalid: Airflow shows the mistake, all else goes on."""
 
 from millrace.orchestration.problems import invalid_problems
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import dag, task
+
 from millrace.orchestration.defaults import task_defaults
 from millrace.orchestration.problems import valid_problems
 
@@ -39,13 +40,9 @@ def reconcile() -> None:
         from millrace.steps.sweep_branches import sweep_branches
 
         # Twice, because a branch may have been cut at the end of a task that then ran into its limit.
-        return sweep_branches(
-            valid_problems(), older_than_seconds=2 * TASK_TIMEOUT.total_seconds()
-        )
+        return sweep_branches(valid_problems(), older_than_seconds=2 * TASK_TIMEOUT.total_seconds())
 
-    TriggerDagRunOperator.partial(
-        task_id="start", skip_when_already_exists=True
-    ).expand_kwargs(find_pending())
+    TriggerDagRunOperator.partial(task_id="start", skip_when_already_exists=True).expand_kwargs(find_pending())
     sweep_branches()
 
 

@@ -8,6 +8,7 @@ from airflow.sdk import (
     get_current_context,
     task,
 )
+
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
@@ -16,11 +17,7 @@ from millrace.orchestration.problems import valid_problems
 from millrace.orchestration.ray_job import RayJobOperator
 from millrace.orchestration.verdicts import no_retry_of_verdicts
 
-PARAMS = {
-    "force": Param(
-        False, type="boolean", description="Train even if nothing asks for it"
-    )
-}
+PARAMS = {"force": Param(False, type="boolean", description="Train even if nothing asks for it")}
 
 
 def schedule(problem: Problem) -> object:
@@ -52,17 +49,13 @@ def train(problem: Problem) -> None:
 
             context = get_current_context()
             scheduled = context["dag_run"].run_type == "scheduled"
-            return bool(
-                context["params"]["force"] or scheduled or pending_train(problem)
-            )
+            return bool(context["params"]["force"] or scheduled or pending_train(problem))
 
         @task
         def load_training_data() -> dict[str, object]:
             from millrace.steps.load_training_data import load_training_data
 
-            return load_training_data(
-                problem, run_key=names.run_key(get_current_context()["run_id"])
-            )
+            return load_training_data(problem, run_key=names.run_key(get_current_context()["run_id"]))
 
         @task
         def save_results(loaded: dict[str, object]) -> int:

@@ -1,6 +1,7 @@
 """Airflow DAG of stage 3: bronze to silver to gold to the warehouse, each checked before a reader sees it."""
 
 from airflow.sdk import dag, task
+
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
 from millrace.orchestration.attempts import this_attempt
@@ -30,9 +31,7 @@ def transform(problem: Problem) -> None:
             return transform_data(spark, problem, **this_attempt())
 
         @task.pyspark(**SPARK)
-        def quality_check_silver_data(
-            transformed: Facts, spark: object = None
-        ) -> Facts:
+        def quality_check_silver_data(transformed: Facts, spark: object = None) -> Facts:
             from millrace.steps.transform import check_silver_data
 
             with no_retry_of_verdicts():

@@ -23,9 +23,7 @@ err = Console(stderr=True)
 
 ProblemName = Annotated[
     str,
-    typer.Argument(
-        help="Name of a problem: the stem of its file in include/problems/."
-    ),
+    typer.Argument(help="Name of a problem: the stem of its file in include/problems/."),
 ]
 
 
@@ -43,9 +41,7 @@ def lint(
     """Check every problem file; each mistake is told with its line, what was found and what would be valid."""
     problems, errors = load_problems(folder or get_settings().problems_dir)
     for name, problem in problems.items():
-        console.print(
-            f"[green]✓[/] {name}: {len(problem.columns())} columns, {len(problem.feature_nodes())} features"
-        )
+        console.print(f"[green]✓[/] {name}: {len(problem.columns())} columns, {len(problem.feature_nodes())} features")
     for error in errors:
         err.print(f"[red]✗[/] {error}", markup=True, highlight=False)
     if errors:
@@ -54,9 +50,7 @@ def lint(
 
 @app.command()
 def schema(
-    output: Annotated[
-        Path | None, typer.Option(help="Write to this file instead of printing.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of printing.")] = None,
 ) -> None:
     """The JSON Schema of a problem file, for editors (the first line of each problem file refers to it)."""
     text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
@@ -70,31 +64,21 @@ def schema(
 @app.command()
 def simulate(
     problem: ProblemName,
-    rows: Annotated[
-        int, typer.Option(help="Rows, broken ones included.", min=1)
-    ] = 1000,
+    rows: Annotated[int, typer.Option(help="Rows, broken ones included.", min=1)] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
-    broken_share: Annotated[
-        float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)
-    ] = 0.1,
+    broken_share: Annotated[float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)] = 0.1,
     first_row: Annotated[
         int,
-        typer.Option(
-            help="Number of the first key, so that files do not overlap.", min=0
-        ),
+        typer.Option(help="Number of the first key, so that files do not overlap.", min=0),
     ] = 0,
-    output: Annotated[
-        Path | None, typer.Option(help="Write here instead of to the landing bucket.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write here instead of to the landing bucket.")] = None,
 ) -> None:
     """Make a raw file with a known truth and put it where the problem's files land."""
     from millrace.adapters import object_store
     from millrace.simulation.files import simulate_file
 
     contract = _problem(problem)
-    file = simulate_file(
-        contract, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row
-    )
+    file = simulate_file(contract, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row)
     if output:
         output.write_bytes(file.content)
         place = str(output)
@@ -106,27 +90,17 @@ def simulate(
 
 @app.command()
 def status(
-    problem: Annotated[
-        str | None, typer.Argument(help="One problem; default: all.")
-    ] = None,
+    problem: Annotated[str | None, typer.Argument(help="One problem; default: all.")] = None,
 ) -> None:
     """What each problem serves, and what is pending in which stage."""
     from millrace.adapters import champions
     from millrace.steps.pending import PENDING
 
-    problems = (
-        [_problem(problem)]
-        if problem
-        else list(load_problems(get_settings().problems_dir)[0].values())
-    )
+    problems = [_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
     table = Table("problem", "champion", "since", "pending")
     for each in problems:
         champion = champions.current(each.problem)
-        pending = [
-            f"{stage}: {why}"
-            for stage, check in PENDING.items()
-            if (why := check(each))
-        ]
+        pending = [f"{stage}: {why}" for stage, check in PENDING.items() if (why := check(each))]
         version = f"version {champion.version}" if champion else "none yet"
         since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
         table.add_row(each.problem, version, since, "\n".join(pending) or "nothing")
@@ -153,9 +127,7 @@ def history(problem: ProblemName) -> None:
 @app.command()
 def predict(
     problem: ProblemName,
-    row: Annotated[
-        str, typer.Argument(help="One row as JSON, such as '{\"Age\": 40, …}'.")
-    ],
+    row: Annotated[str, typer.Argument(help="One row as JSON, such as '{\"Age\": 40, …}'.")],
 ) -> None:
     """Ask the served champion about one row."""
     from millrace.adapters import fleet
@@ -178,16 +150,12 @@ def rollback(
     problem: ProblemName,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
     actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
-    to_version: Annotated[
-        int | None, typer.Option(help="Default: the champion before this one.")
-    ] = None,
+    to_version: Annotated[int | None, typer.Option(help="Default: the champion before this one.")] = None,
 ) -> None:
     """Put an earlier version back; the one that was live is barred until `millrace release`."""
     from millrace.steps.roll_out import roll_back
 
-    console.print_json(
-        data=roll_back(problem, to_version=to_version, actor=actor, reason=reason)
-    )
+    console.print_json(data=roll_back(problem, to_version=to_version, actor=actor, reason=reason))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found and what would do."""
+"""Reading problem files: YAML to `Problem`, or an error that names file, line, key, what was found, what is valid."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -194,7 +194,7 @@ def _schema_children(options: list[dict[str, Any]], step: object) -> list[dict[s
         elif isinstance(step, int) and isinstance(option.get("items"), dict):
             found.append(option["items"])
         else:
-            found += [v for v in option.get("patternProperties", {}).values()]
+            found += list(option.get("patternProperties", {}).values())
             if isinstance(option.get("additionalProperties"), dict):
                 found.append(option["additionalProperties"])
     return found

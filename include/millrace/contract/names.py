@@ -5,8 +5,20 @@ import re
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 RESERVED_COLUMNS = frozenset(
-    "row_key first_position last_position label_position changed_seq deleted stale_since contract_hash source_file "
-    "gold_seq gold_snapshot_id loaded_at".split()
+    [
+        "row_key",
+        "first_position",
+        "last_position",
+        "label_position",
+        "changed_seq",
+        "deleted",
+        "stale_since",
+        "contract_hash",
+        "source_file",
+        "gold_seq",
+        "gold_snapshot_id",
+        "loaded_at",
+    ]
 )
 """Columns that Millrace adds to silver, gold and the warehouse; a source may not use them."""
 

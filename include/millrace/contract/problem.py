@@ -208,6 +208,8 @@ class Problem(Model):
         label_type: type[Scalar] = {"integer": int, "boolean": bool, "string": str}[columns[label].type]
         if type(self.label.positive) is not label_type:
             raise ValueError(f"label.positive {self.label.positive!r} is not a {columns[label].type}")
+        if taken := [n for n in columns if n.lower() == "label" and n != label]:
+            raise ValueError(f"the column name {taken[0]} is that of gold's label; rename the column")
         if not inputs:
             raise ValueError("no column is left as input of the model")
         for override in self.overrides:

@@ -128,6 +128,11 @@ class Source(Model):
             raise ValueError(
                 "a source needs event_timestamp, or assigned_time: file_modified where its files have no time"
             )
+        self._check_columns()
+        self._check_rules()
+        return self
+
+    def _check_columns(self) -> None:
         folded: dict[str, str] = {}
         for name in self.columns:
             # Spark and Postgres fold case, so two columns that differ by case only would become one.
@@ -136,11 +141,17 @@ class Source(Model):
             folded[name.lower()] = name
             if name.lower() in RESERVED_COLUMNS:
                 raise ValueError(f"the column name {name} is used by Millrace itself; rename the column")
+            if name.lower() == "event_timestamp" and name != self.event_timestamp:
+                raise ValueError(f"the column name {name} is that of the event time; rename the column")
         for name in (*self.primary_key, *([self.event_timestamp] if self.event_timestamp else [])):
             if name not in self.columns:
                 raise ValueError(f"{name} is used as key or time but is not one of the columns")
+            if self.columns[name].nullable:
+                raise ValueError(f"{name} is used as key or time, so it cannot be nullable")
         if self.event_timestamp and self.columns[self.event_timestamp].type != "timestamp":
             raise ValueError(f"event_timestamp {self.event_timestamp} must have type timestamp")
+
+    def _check_rules(self) -> None:
         for rule in self.rules:
             for name in (rule.left, rule.right):
                 if name not in self.columns:
@@ -150,7 +161,6 @@ class Source(Model):
             }
             if len(kinds) > 1:
                 raise ValueError(f"rule {rule.name} compares a {' with a '.join(sorted(kinds))}")
-        return self
 
     def optional_in_file(self) -> frozenset[str]:
         """Columns that a file may lack, because Millrace assigns them."""

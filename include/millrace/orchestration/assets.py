@@ -10,12 +10,8 @@ from millrace.orchestration.landing_trigger import LandingTrigger
 def landing(problem: Problem) -> Asset:
     """Files under the landing prefix; its watcher looks for new ones in the triggerer."""
     name = names.landing_asset(problem.source_name)
-    watcher = AssetWatcher(
-        name=f"{problem.source_name}_files", trigger=LandingTrigger(problem.problem)
-    )
-    return Asset(
-        name=name, uri=names.asset_uri(name), group=problem.problem, watchers=[watcher]
-    )
+    watcher = AssetWatcher(name=f"{problem.source_name}_files", trigger=LandingTrigger(problem.problem))
+    return Asset(name=name, uri=names.asset_uri(name), group=problem.problem, watchers=[watcher])
 
 
 def bronze(problem: Problem) -> Asset:

@@ -36,9 +36,7 @@ def dag_doc(problem: Problem, stage: str) -> str:
         "serving": names.serving_table(problem.problem),
         "trials": problem.training.trials,
     }
-    columns = "\n".join(
-        _row(name, column) for name, column in problem.columns().items()
-    )
+    columns = "\n".join(_row(name, column) for name, column in problem.columns().items())
     return (
         f"### {names.dag_title(problem.title, stage)}\n{problem.description}\n\n{WHAT[stage].format(**facts)}\n\n"
         f"**By hand:** {BY_HAND[stage]}\n\n"

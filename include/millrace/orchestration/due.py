@@ -13,8 +13,8 @@ from millrace.steps.pending import PENDING
 def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
     """Arguments of `TriggerDagRunOperator` for each stage that is behind and has no run under way.
 
-    The run id holds a hash of what is pending and the hour: while nothing changes, a stage whose runs fail (a batch that
-    its check refused stays pending until someone decides it) is started again once an hour, not every two minutes.
+    The run id holds a hash of what is pending and the hour: while nothing changes, a stage whose runs fail (a batch
+    that its check refused stays pending until someone decides it) is started again once an hour, not every two minutes.
     """
     context = get_current_context()
     hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")

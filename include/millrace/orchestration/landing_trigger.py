@@ -20,9 +20,7 @@ class LandingTrigger(BaseEventTrigger):
         retry_seconds: After this time, files that are still new are told again.
     """
 
-    def __init__(
-        self, problem: str, poll_seconds: float = 5.0, retry_seconds: float = 600.0
-    ) -> None:
+    def __init__(self, problem: str, poll_seconds: float = 5.0, retry_seconds: float = 600.0) -> None:
         super().__init__()
         self.problem = problem
         self.poll_seconds = poll_seconds
@@ -41,9 +39,7 @@ class LandingTrigger(BaseEventTrigger):
         told_at = 0.0
         while True:
             found = await self._look()
-            if found and (
-                found != told or time.monotonic() - told_at > self.retry_seconds
-            ):
+            if found and (found != told or time.monotonic() - told_at > self.retry_seconds):
                 told, told_at = found, time.monotonic()
                 yield TriggerEvent({"new_files": len(found), "first": min(found)[0]})
             await asyncio.sleep(self.poll_seconds)

@@ -23,7 +23,7 @@ class NewFilesSensor(BaseOperator):
         super().__init__(**kwargs)
         self.problem = problem
 
-    def execute(self, context: "Context") -> int:
+    def execute(self, context: "Context") -> int:  # noqa: RET503 - defer() raises
         from millrace.steps.ingest_files import new_files
 
         keys = context["params"].get("keys")
@@ -32,9 +32,7 @@ class NewFilesSensor(BaseOperator):
             return len(found)
         if not context["params"].get("wait"):
             raise AirflowSkipException(f"No new file of {self.problem.problem}")
-        self.defer(
-            trigger=LandingTrigger(self.problem.problem), method_name="execute_complete"
-        )
+        self.defer(trigger=LandingTrigger(self.problem.problem), method_name="execute_complete")
 
-    def execute_complete(self, context: "Context", event: dict[str, Any]) -> int:
+    def execute_complete(self, _context: "Context", event: dict[str, Any]) -> int:
         return int(event["new_files"])

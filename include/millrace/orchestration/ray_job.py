@@ -47,9 +47,7 @@ class RayJobOperator(BaseOperator):
 
         ti = context["ti"]
         base = ray_jobs.submission_base(ti.dag_id, ti.run_id, ti.task_id)
-        submission_id = ray_jobs.submit(
-            base, ["python", "-m", self.module, *self.arguments]
-        )
+        submission_id = ray_jobs.submit(base, ["python", "-m", self.module, *self.arguments])
         ti.xcom_push(key="submission_id", value=submission_id)
         self.log.info("Ray job %s", submission_id)
         self.defer(
@@ -57,7 +55,7 @@ class RayJobOperator(BaseOperator):
             method_name="execute_complete",
         )
 
-    def execute_complete(self, context: "Context", event: dict[str, Any]) -> str:
+    def execute_complete(self, _context: "Context", event: dict[str, Any]) -> str:
         from millrace.adapters import ray_jobs
 
         submission_id = str(event["submission_id"])
@@ -100,9 +98,7 @@ class RayJobTrigger(BaseTrigger):
                 self.log.warning("Ray does not answer: %s", error)
                 status = "UNREACHABLE"
             if status in ("SUCCEEDED", "FAILED", "STOPPED", "LOST"):
-                yield TriggerEvent(
-                    {"submission_id": self.submission_id, "status": status}
-                )
+                yield TriggerEvent({"submission_id": self.submission_id, "status": status})
                 return
             await asyncio.sleep(self.poll_seconds)
 
