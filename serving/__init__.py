@@ -1,0 +1,1 @@
+"""The FastAPI application that answers with predictions of the champions in force."""

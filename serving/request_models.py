@@ -1,0 +1,181 @@
+"""What a caller may send: the contract of the served package, rendered as a pydantic model of one row.
+
+The contract is the package's own, not the one in the repository, so that model and request always fit, also after a
+rollback across a contract change.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from millrace.contract.constraints import (
+    RAW_PATTERNS,
+    ColumnConstraint,
+    HasType,
+    InRange,
+    InSet,
+    MatchesPattern,
+    Required,
+    column_constraints,
+)
+from millrace.contract.problem import Problem
+from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+LARGEST_INTEGER = 10**18 - 1
+"""A file's integer has at most 18 digits (`RAW_PATTERNS`), so a request's has too."""
+
+Row = dict[str, Scalar | None]
+
+
+def as_timestamp(text: str) -> datetime:
+    """The time that an ISO 8601 text tells, UTC unless it says otherwise.
+
+    Raises:
+        ValueError: If it is not of the form that files may have, or no such time exists.
+    """
+    if not _TIMESTAMP.fullmatch(text):
+        raise ValueError("not an ISO 8601 time")
+    found = datetime.fromisoformat(text.replace("UTC", "Z").replace(" Z", "Z").replace(" +", "+").replace(" -", "-"))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+_TIMESTAMP = re.compile(RAW_PATTERNS["timestamp"], re.ASCII)
+
+
+def _is_time(text: str) -> str:
+    as_timestamp(text)
+    return text
+
+
+# A time stays the text that the caller sent: feature programs read no times, and the answer shows what was sent.
+TYPES: dict[ColumnType, Any] = {
+    "string": str,
+    "integer": Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)],
+    "number": float,
+    "boolean": bool,
+    "timestamp": Annotated[str, AfterValidator(_is_time)],
+}
+
+
+def rendered(constraint: ColumnConstraint) -> Any:
+    """What pydantic must be told to hold one constraint; None for those that the type or its absence tell."""
+    match constraint:
+        case InRange(min=low, max=high):
+            return Field(ge=low, le=high)
+        case InSet(allowed=allowed):
+            return AfterValidator(_refusing(frozenset(allowed).__contains__))
+        case MatchesPattern(pattern=pattern):
+            return AfterValidator(_refusing(re.compile(pattern, re.ASCII).fullmatch))
+        case HasType() | Required():
+            return None
+
+
+def _refusing(holds: Callable[[Any], object]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise ValueError
+        return value
+
+    return check
+
+
+def spellings_of_nothing(column: Column, of_the_source: tuple[str, ...]) -> frozenset[str | float]:
+    """What means "no value" in this column: the texts of the contract, and as numbers those that are numbers."""
+    texts = {*of_the_source, *column.null_values}
+    if column.type not in ("integer", "number"):
+        return frozenset(texts)
+    return frozenset(texts | {float(text) for text in texts if re.fullmatch(RAW_PATTERNS["number"], text)})
+
+
+@dataclass(frozen=True)
+class RequestModel:
+    """One problem's rows: their columns, and the prepared pydantic validators."""
+
+    columns: Mapping[str, Column]
+    rules: tuple[CrossColumnRule, ...]
+    nothing: Mapping[str, frozenset[str | float]]
+    row: TypeAdapter[Row]
+    single: Mapping[str, tuple[tuple[ColumnConstraint, TypeAdapter[Any]], ...]]
+    """Each constraint of a column on its own, its type first: to tell every broken one, not only the first."""
+
+    def read(self, sent: dict[str, Any]) -> Row | None:
+        """The row as the scorer takes it, every column present; None if it breaks the contract anywhere."""
+        try:
+            row = self.row.validate_python(self.normalised(sent))
+        except ValidationError:
+            return None
+        return row if not self.rules or not self.broken_rules(row) else None
+
+    def normalised(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """The row with None for every spelling of "no value", and for every nullable column that was left out."""
+        row = dict(sent)
+        for name, nothing in self.nothing.items():
+            value = row.get(name)
+            if isinstance(value, str | float | int) and value in nothing and value is not True and value is not False:
+                row[name] = None
+            elif value is None and self.columns[name].nullable:
+                row[name] = None
+        return row
+
+    def broken_rules(self, row: Mapping[str, Any]) -> list[CrossColumnRule]:
+        """The comparisons between columns that do not hold; a missing value on either side passes."""
+        broken = []
+        for rule in self.rules:
+            left, right = self._comparable(rule.left, row), self._comparable(rule.right, row)
+            if left is not None and right is not None and not OPERATORS[rule.operator](left, right):
+                broken.append(rule)
+        return broken
+
+    def _comparable(self, name: str, row: Mapping[str, Any]) -> Any:
+        value = row.get(name)
+        return as_timestamp(value) if value is not None and self.columns[name].type == "timestamp" else value
+
+
+def request_model(problem: Problem) -> RequestModel:
+    """Build the model of one problem's rows from its contract."""
+    columns = problem.request_columns()
+    single = {
+        name: tuple((c, TypeAdapter(_annotated(column, c), config=STRICT)) for c in column_constraints(name, column))
+        for name, column in columns.items()
+    }
+    return RequestModel(
+        columns=columns,
+        rules=tuple(r for r in problem.source.rules if r.left in columns and r.right in columns),
+        nothing={n: spellings_of_nothing(c, problem.source.null_values) for n, c in columns.items()},
+        row=_row_adapter(problem.problem, columns),
+        single=single,
+    )
+
+
+def _row_adapter(problem: str, columns: Mapping[str, Column]) -> TypeAdapter[Row]:
+    fields: dict[str, Any] = {}
+    for name, column in columns.items():
+        field = _annotated(column, *column_constraints(name, column))
+        fields[name] = NotRequired[field | None] if column.nullable else field
+    # A TypedDict, not a BaseModel: a column may be called `copy` or `model_fields`, and the result is the row itself.
+    typed = TypedDict(f"{problem}_row", fields)  # type: ignore[operator]
+    typed.__pydantic_config__ = STRICT
+    return TypeAdapter(typed)
+
+
+def _annotated(column: Column, *constraints: ColumnConstraint) -> Any:
+    kind = TYPES[column.type]
+    for constraint in constraints:
+        if (metadata := rendered(constraint)) is not None:
+            kind = Annotated[kind, metadata]
+    return kind

@@ -1,0 +1,86 @@
+"""The request model accepts exactly what the contract allows, and tells every broken constraint."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.contract.loading import get_problem
+from millrace.contract.problem import Label, Problem
+from millrace.contract.source import Column
+from millrace.settings import ROOT
+from serving.faults import faults_of_row
+from serving.request_models import request_model
+from tests.contract.parity_corpus import CORPUS, Case
+
+DIABETES = request_model(get_problem("diabetes", ROOT / "include" / "problems"))
+LOAN = request_model(get_problem("loan", ROOT / "include" / "problems"))
+VISIT = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": 20, "Insulin": 80, "BMI": 30.5}
+VISIT |= {"DiabetesPedigreeFunction": 0.4, "Age": 40}
+
+
+def problem_of(case: Case) -> Problem:
+    source = case.source()
+    # A time alone is no input of a model, so there is one more column; both stay null.
+    more = {"outcome": Column(type="integer", nullable=True), "more": Column(type="number", nullable=True)}
+    source = source.model_copy(update={"columns": {**source.columns, **more}})
+    return Problem(problem="parity", title="x", owner="x", sources={"s": source}, label=Label(column="outcome"))
+
+
+@pytest.mark.parametrize("case", [c for c in CORPUS if c.value is not None], ids=lambda c: c.name)
+def test_reasons_are_those_of_every_other_engine(case: Case) -> None:
+    model = request_model(problem_of(case))
+    sent = dict(case.value or {})
+    assert {fault.reason for fault in faults_of_row(model, 0, sent)} == case.reasons
+    assert (model.read(sent) is None) == bool(case.reasons)
+
+
+def test_a_valid_row_comes_back_as_the_scorer_takes_it() -> None:
+    row = DIABETES.read({**VISIT, "Glucose": 120})
+    assert row == {**VISIT, "Glucose": 120.0}
+    assert isinstance(row["Glucose"], float)
+
+
+def test_a_nullable_column_may_be_null_left_out_or_spelled() -> None:
+    left_out = {name: value for name, value in VISIT.items() if name != "Insulin"}
+    for sent in ({**VISIT, "Insulin": None}, left_out, {**VISIT, "Insulin": 0}, {**VISIT, "Insulin": "NA"}):
+        row = DIABETES.read(sent)
+        assert row is not None and row["Insulin"] is None
+
+
+def test_every_fault_of_a_row_is_told_at_once() -> None:
+    sent = {**VISIT, "Age": 300, "BMI": "thick", "Glukose": 5}
+    del sent["Pregnancies"]
+    found = {f.reason: f for f in faults_of_row(DIABETES, 3, sent)}
+    assert set(found) == {"unknown:Glukose", "required:Pregnancies", "type:BMI", "range:Age"}
+    assert found["unknown:Glukose"].expected == 'did you mean "Glucose"?'
+    assert (found["range:Age"].found, found["range:Age"].expected) == ("300", "18 to 120 years")
+    assert {f.row for f in found.values()} == {3}
+
+
+def test_the_value_of_an_unknown_column_is_not_echoed() -> None:
+    (fault,) = faults_of_row(DIABETES, 0, {**VISIT, "visit_id": "V00000001"})
+    assert "V00000001" not in str(fault)
+
+
+def test_rules_between_columns_hold() -> None:
+    assert LOAN.rules
+    problem = {"person_emp_exp": 50, "person_age": 30}
+    assert [rule.name for rule in LOAN.broken_rules(problem)] == ["employed_within_lifetime"]
+
+
+def test_a_column_may_have_any_name_the_contract_allows() -> None:
+    names = ["copy", "json", "schema", "model_fields", "model_config", "validate", "self", "class", "from"]
+    columns = {name: Column(type="number") for name in names} | {"y": Column(type="integer")}
+    source = {"assigned_key": "row_content", "assigned_time": "file_modified", "columns": columns}
+    problem = Problem(problem="p", title="x", owner="x", sources={"s": source}, label=Label(column="y"))  # type: ignore[dict-item]
+    assert request_model(problem).read(dict.fromkeys(names, 1)) == dict.fromkeys(names, 1.0)
+
+
+json_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.just([1]) | st.just({})
+cells = json_values | st.floats(min_value=0, max_value=700) | st.integers(min_value=0, max_value=130) | st.just("NA")
+
+
+@given(st.dictionaries(st.sampled_from([*VISIT, "Outcome", "glucose"]), cells, max_size=4), st.booleans())
+def test_what_is_refused_has_a_reason_and_what_is_accepted_has_none(sent: dict[str, object], completed: bool) -> None:
+    row = {**VISIT, **sent} if completed else sent
+    assert (DIABETES.read(row) is None) == bool(faults_of_row(DIABETES, 0, row))
