@@ -6,15 +6,23 @@ from millrace.contract.problem import Problem
 from millrace.contract.source import Column
 
 WHAT = {
-    "ingest_files": "New files under `{landing}` in the landing bucket become rows of `{bronze}`. A file that cannot be "
-    "read as a whole is set aside and named; the others go on.",
-    "transform": "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken "
-    "ones go to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see either; "
-    "`{gold}` is then loaded into the warehouse table `{serving}`.",
-    "train": "`{gold}` is tagged, searched with Ray Tune ({trials} trials), the best configuration is fitted, judged on a "
-    "holdout that no fit has seen, registered in MLflow and put before the gate.",
-    "deploy": "A candidate that passed the gate is verified in a clean process, becomes the champion, and must answer "
-    "rightly from every replica; otherwise the old champion is put back.",
+    "ingest_files": (
+        "New files under `{landing}` in the landing bucket become rows of `{bronze}`. A file that cannot be read as a "
+        "whole is set aside and named; the others go on."
+    ),
+    "transform": (
+        "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones go "
+        "to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see either; "
+        "`{gold}` is then loaded into the warehouse table `{serving}`."
+    ),
+    "train": (
+        "`{gold}` is tagged, searched with Ray Tune ({trials} trials), the best configuration is fitted, judged on a "
+        "holdout that no fit has seen, registered in MLflow and put before the gate."
+    ),
+    "deploy": (
+        "A candidate that passed the gate is verified in a clean process, becomes the champion, and must answer rightly "
+        "from every replica; otherwise the old champion is put back."
+    ),
 }
 BY_HAND = {
     "ingest_files": "`keys`: ingest these objects only. `wait`: wait for a new file instead of ending.",
