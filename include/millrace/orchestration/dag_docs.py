@@ -11,17 +11,17 @@ WHAT = {
         "whole is set aside and named; the others go on."
     ),
     "transform": (
-        "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones go "
-        "to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see either; "
+        "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
+        "go to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see either; "
         "`{gold}` is then loaded into the warehouse table `{serving}`."
     ),
     "train": (
         "`{gold}` is tagged, searched with Ray Tune ({trials} trials), the best configuration is fitted, judged on a "
-        "holdout that no fit has seen, registered in MLflow and put before the gate."
+        "holdout that no fit has seen, registered in MLflow, and put before the gate."
     ),
     "deploy": (
-        "A candidate that passed the gate is verified in a clean process, becomes the champion, and must answer rightly "
-        "from every replica; otherwise the old champion is put back."
+        "A candidate that passed the gate is verified in a clean process, becomes the champion, and must answer "
+        "rightly from every replica; otherwise the old champion is put back."
     ),
 }
 BY_HAND = {
