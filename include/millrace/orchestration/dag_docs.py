@@ -12,7 +12,7 @@ WHAT = {
     ),
     "transform": (
         "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
-        "go to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see either; "
+        "go to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see them; "
         "`{gold}` is then loaded into the warehouse table `{serving}`."
     ),
     "train": (
