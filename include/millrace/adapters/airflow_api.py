@@ -79,8 +79,8 @@ class AirflowApi:
         """The last lines that a failed task logged as errors."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
         lines = self._json("GET", path, headers={"Accept": "application/json"})["content"]
-        errors = [str(line.get("error_detail") or line["event"]) for line in lines if line.get("level") == "error"]
-        return "\n".join(errors[-3:]) or "the task's log holds no error line"
+        errors = [_error_in(line) for line in lines if line.get("level") == "error"]
+        return "\n".join(errors[-2:]) or "the task's log holds no error line"
 
     def _json(self, method: str, path: str, **options: Any) -> Any:
         return _checked(self._send(method, path, **options))
@@ -108,6 +108,11 @@ def _checked(response: httpx.Response) -> Any:
             fix="log in with the password of .env (`make open`), or look at the API server's log (`make logs`)",
         )
     return response.json()
+
+
+def _error_in(line: dict[str, Any]) -> str:
+    causes = [f"{cause['exc_type']}: {cause['exc_value']}" for cause in line.get("error_detail") or []]
+    return "\n".join(causes) or str(line["event"])
 
 
 def _run(one: dict[str, Any]) -> Run:
