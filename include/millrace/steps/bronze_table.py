@@ -34,6 +34,11 @@ SCHEMA = Schema(
 PARTITION = PartitionSpec(PartitionField(1, 1000, IdentityTransform(), "record"))
 ARROW: pa.Schema = SCHEMA.as_arrow()
 
+# Snapshot properties of an ingestion: the Airflow run, and how many files and rows it brought.
+RUN_ID = "millrace.run-id"
+FILES = "millrace.files"
+ROWS = "millrace.rows"
+
 
 @dataclass(frozen=True)
 class LandedFile:

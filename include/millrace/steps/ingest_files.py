@@ -15,7 +15,18 @@ from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.domain.csv_rows import UnusableFileError, key_assigner, open_csv
 from millrace.settings import get_settings
-from millrace.steps.bronze_table import ARROW, PARTITION, SCHEMA, LandedFile, Origin, markers_to_arrow, rows_to_arrow
+from millrace.steps.bronze_table import (
+    ARROW,
+    FILES,
+    PARTITION,
+    ROWS,
+    RUN_ID,
+    SCHEMA,
+    LandedFile,
+    Origin,
+    markers_to_arrow,
+    rows_to_arrow,
+)
 from millrace.steps.check_bronze import check_raw_data
 
 __all__ = ["LandedFile", "check_raw_data", "ingest_raw_data", "new_files"]
@@ -177,4 +188,5 @@ def _append(branch: lake.Branch, done: list[Ingested], origin: Origin) -> None:
     )
     markers.close()
     data = [ingested.data for ingested in done if ingested.data]
-    lake.add_files(branch, [*data, markers], {"millrace.run-id": origin.run_id, "millrace.files": str(len(done))})
+    properties = {RUN_ID: origin.run_id, FILES: str(len(done)), ROWS: str(sum(ingested.rows for ingested in done))}
+    lake.add_files(branch, [*data, markers], properties)

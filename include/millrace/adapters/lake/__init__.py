@@ -22,9 +22,11 @@ from millrace.adapters.lake.reading import (
     count,
     fingerprint,
     head,
+    history,
     newest_with,
     read,
     read_batches,
+    table_uuid,
 )
 from millrace.adapters.lake.tables import TABLE_PROPERTIES, catalog, drop_table, ensure_table, ping, table_exists
 from millrace.adapters.lake.writing import DataFile, add_files
@@ -48,6 +50,7 @@ __all__ = [
     "ensure_table",
     "fingerprint",
     "head",
+    "history",
     "newest_with",
     "ping",
     "publish",
@@ -56,4 +59,5 @@ __all__ = [
     "stray_branches",
     "sweep_branches",
     "table_exists",
+    "table_uuid",
 ]

@@ -37,15 +37,20 @@ def head(table: str, ref: str = MAIN) -> Head | None:
     return None if found is None else describe(found)
 
 
-def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
-    """The newest snapshot of a ref's history that carries a property; None if none does."""
+def history(table: str, ref: str = MAIN) -> Iterator[Head]:
+    """The snapshots of a ref, the newest first, as far as they have not expired; none if there is no such table."""
     try:
         loaded = catalog().load_table(table)
     except NoSuchTableError:
-        return None
+        return
     start = loaded.snapshot_by_name(ref)
-    history = map(describe, ancestors(loaded, start.snapshot_id)) if start else iter(())
-    return next((found for found in history if prop in found.properties), None)
+    if start is not None:
+        yield from map(describe, ancestors(loaded, start.snapshot_id))
+
+
+def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
+    """The newest snapshot of a ref's history that carries a property; None if none does."""
+    return next((found for found in history(table, ref) if prop in found.properties), None)
 
 
 def read(
@@ -78,6 +83,11 @@ def read_batches(
 
 def column_names(table: str) -> tuple[str, ...]:
     return tuple(field.name for field in catalog().load_table(table).schema().fields)
+
+
+def table_uuid(table: str) -> str:
+    """What tells a table from another of the same name."""
+    return str(catalog().load_table(table).metadata.table_uuid)
 
 
 def _scan(

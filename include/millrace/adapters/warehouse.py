@@ -1,0 +1,189 @@
+"""The warehouse: schema `warehouse` of the Postgres database of the same name, with one serving table a problem."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from millrace.contract import names
+from millrace.settings import get_settings
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_SCHEMA = "warehouse"
+_LEDGER = sql.SQL("""
+CREATE TABLE IF NOT EXISTS warehouse.gold_loaded (
+    problem text PRIMARY KEY,
+    gold_table_uuid text NOT NULL,
+    gold_snapshot_id bigint NOT NULL,
+    gold_seq bigint NOT NULL,
+    rows bigint NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)""")
+# Two transactions that create the same table at once would both fail; any fixed number does.
+_LOCK_OF_THE_SCHEMA = 7_265_002
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The high-water mark of a serving table: what of gold it holds."""
+
+    gold_table_uuid: str
+    gold_snapshot_id: int
+    gold_seq: int
+    rows: int
+
+
+def ping() -> None:
+    """Open a connection.
+
+    Raises:
+        psycopg.OperationalError: If the database cannot be reached or refuses us.
+    """
+    with connect():
+        pass
+
+
+@contextmanager
+def connect() -> Iterator[Connection]:
+    """A connection whose transaction commits at the end, or rolls back on an error."""
+    with psycopg.connect(get_settings().postgres_dsn("warehouse"), connect_timeout=5) as connection:
+        yield connection
+
+
+def loaded(problem: str) -> Loaded | None:
+    """What was loaded last; None if nothing was."""
+    with connect() as connection:
+        found = connection.execute("SELECT to_regclass('warehouse.gold_loaded')").fetchone()
+        return _loaded(connection, problem) if found and found[0] else None
+
+
+def lock(connection: Connection, problem: str) -> Loaded | None:
+    """Lock a problem's high-water mark until the transaction ends, so that loads follow one another.
+
+    Creates the schema when it is not there.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_OF_THE_SCHEMA,))
+    connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse")
+    connection.execute(_LEDGER)
+    connection.commit()
+    # The row may not exist yet, so the lock is on its name.
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('gold_loaded:' || %s, 0))", (problem,))
+    return _loaded(connection, problem)
+
+
+def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[str, str]) -> bool:
+    """Give the serving table exactly these columns; `row_key` is its key.
+
+    Args:
+        columns: Name → Postgres type.
+
+    Returns:
+        Whether a column came, went or changed its type: then rows loaded earlier are incomplete.
+    """
+    table = serving_table(problem)
+    first = sql.SQL("CREATE TABLE IF NOT EXISTS {} (row_key text PRIMARY KEY)").format(table)
+    connection.execute(first)
+    there = _columns(connection, problem)
+    gone = [name for name, kind in there.items() if columns.get(name) != kind]
+    new = {name: kind for name, kind in columns.items() if there.get(name) != kind}
+    changes = [sql.SQL("DROP COLUMN {}").format(sql.Identifier(name)) for name in gone]
+    changes += [sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(n), sql.SQL(kind)) for n, kind in new.items()]
+    if changes:
+        connection.execute(sql.SQL("ALTER TABLE {} {}").format(table, sql.SQL(", ").join(changes)))
+    return bool(changes)
+
+
+def stage(connection: Connection, name: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> int:
+    """Copy rows into a temporary table of this transaction.
+
+    Returns:
+        How many there were.
+    """
+    definition = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns.items()
+    )
+    connection.execute(sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DROP").format(sql.Identifier(name), definition))
+    count = 0
+    with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as copy:
+        for row in rows:
+            copy.write_row(row)
+            count += 1
+    return count
+
+
+def upsert(
+    connection: Connection, problem: str, staged: str, columns: Mapping[str, str], *, gold_snapshot_id: int
+) -> None:
+    """Insert the staged rows, or replace those of the same key, with the snapshot they come from and the time."""
+    listed = [sql.Identifier(name) for name in columns]
+    written = [*listed, sql.Identifier("gold_snapshot_id"), sql.Identifier("loaded_at")]
+    changes = [sql.SQL("{0} = excluded.{0}").format(name) for name in written if name != sql.Identifier("row_key")]
+    connection.execute(
+        sql.SQL(
+            "INSERT INTO {table} ({written}) SELECT {listed}, {snapshot}, clock_timestamp() FROM {staged}"
+            " ON CONFLICT (row_key) DO UPDATE SET {changes}"
+        ).format(
+            table=serving_table(problem),
+            written=sql.SQL(", ").join(written),
+            listed=sql.SQL(", ").join(listed),
+            snapshot=sql.Literal(gold_snapshot_id),
+            staged=sql.Identifier(staged),
+            changes=sql.SQL(", ").join(changes),
+        )
+    )
+
+
+def delete_missing(connection: Connection, problem: str, staged: str) -> int:
+    """Delete the rows whose key is not among the staged ones.
+
+    Returns:
+        How many were deleted.
+    """
+    return connection.execute(
+        sql.SQL("DELETE FROM {} s WHERE NOT EXISTS (SELECT FROM {} k WHERE k.row_key = s.row_key)").format(
+            serving_table(problem), sql.Identifier(staged)
+        )
+    ).rowcount
+
+
+def count(connection: Connection, problem: str) -> int:
+    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(serving_table(problem))).fetchone()
+    return int(row[0]) if row else 0
+
+
+def record(connection: Connection, problem: str, now: Loaded) -> None:
+    """Move the high-water mark."""
+    connection.execute(
+        """
+        INSERT INTO warehouse.gold_loaded (problem, gold_table_uuid, gold_snapshot_id, gold_seq, rows)
+        VALUES (%s, %s, %s, %s, %s)
+        ON CONFLICT (problem) DO UPDATE SET (gold_table_uuid, gold_snapshot_id, gold_seq, rows, loaded_at) =
+            (excluded.gold_table_uuid, excluded.gold_snapshot_id, excluded.gold_seq, excluded.rows, clock_timestamp())
+        """,
+        (problem, now.gold_table_uuid, now.gold_snapshot_id, now.gold_seq, now.rows),
+    )
+
+
+def serving_table(problem: str) -> sql.Identifier:
+    return sql.Identifier(_SCHEMA, names.serving_table(problem))
+
+
+def _loaded(connection: Connection, problem: str) -> Loaded | None:
+    with connection.cursor(row_factory=class_row(Loaded)) as cursor:
+        return cursor.execute(
+            "SELECT gold_table_uuid, gold_snapshot_id, gold_seq, rows FROM warehouse.gold_loaded WHERE problem = %s",
+            (problem,),
+        ).fetchone()
+
+
+def _columns(connection: Connection, problem: str) -> dict[str, str]:
+    found = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+        (_SCHEMA, names.serving_table(problem)),
+    )
+    return {str(name): str(kind) for name, kind in found}

@@ -1,0 +1,76 @@
+"""Levels: what is recorded on one side of a stage, against what is there on the other.
+
+Each function says in words why its stage is behind, or None. An event may get lost; a level shows until it is served.
+"""
+
+from collections.abc import Callable
+
+from millrace.adapters import lake, warehouse
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.steps import recorded
+from millrace.steps.bronze_table import ROWS
+from millrace.steps.ingest_files import new_files
+from millrace.steps.pending_models import pending_deploy, pending_train
+
+
+def pending_ingest_files(problem: Problem) -> str | None:
+    """Files have landed that bronze does not know."""
+    found = new_files(problem)
+    if not found:
+        return None
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"{found[0].path}{more} landed and not ingested"
+
+
+def pending_transform(problem: Problem) -> str | None:
+    """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold."""
+    return _silver_behind(problem) or _gold_behind(problem) or _warehouse_behind(problem)
+
+
+PENDING: dict[str, Callable[[Problem], str | None]] = {
+    "ingest_files": pending_ingest_files,
+    "transform": pending_transform,
+    "train": pending_train,
+    "deploy": pending_deploy,
+}
+"""Stage → why it is behind."""
+
+
+def _silver_behind(problem: Problem) -> str | None:
+    bronze = names.bronze_files(problem.source_name)
+    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
+    newer = 0
+    for snapshot in lake.history(bronze):
+        if snapshot.snapshot_id == silver.upstream:
+            break
+        # Maintenance, and runs that set every file aside, bring snapshots without a row.
+        newer += int(snapshot.properties.get(ROWS, 0)) if snapshot.properties.get("added-records") else 0
+    if newer:
+        return f"{newer} rows of {bronze} are not in silver"
+    if silver.contract_hash not in (None, problem.contract_hash()):
+        return "the contract changed since silver was written"
+    return None
+
+
+def _gold_behind(problem: Problem) -> str | None:
+    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
+    gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    if gold.changed_seq < silver.changed_seq:
+        return f"gold holds change {gold.changed_seq} of silver, which is at {silver.changed_seq}"
+    if gold.contract_hash not in (None, problem.contract_hash()):
+        return "the contract changed since gold was written"
+    return None
+
+
+def _warehouse_behind(problem: Problem) -> str | None:
+    table = names.gold(problem.problem)
+    gold = recorded.recorded(table, recorded.GOLD_SEQ)
+    if gold.upstream is None:
+        return None
+    loaded = warehouse.loaded(problem.problem)
+    if loaded is None or loaded.gold_table_uuid != lake.table_uuid(table):
+        return f"the warehouse does not hold {table}"
+    if loaded.gold_seq < gold.gold_seq:
+        return f"the warehouse holds gold {loaded.gold_seq}, which is at {gold.gold_seq}"
+    return None
