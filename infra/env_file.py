@@ -38,8 +38,9 @@ def _secrets() -> dict[str, str]:
     values = {f"MILLRACE_{name.upper()}": secrets.token_urlsafe(24) for name in fields}
     # Fernet wants 32 bytes in URL-safe base64, with padding.
     values["MILLRACE_AIRFLOW_FERNET_KEY"] = urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    # Signed with SHA-512, whose keys should be as long as its blocks.
+    values["MILLRACE_AIRFLOW_JWT_SECRET"] = secrets.token_urlsafe(64)
     values["MILLRACE_S3_ACCESS_KEY"] = f"millrace-{secrets.token_hex(4)}"
-    # Ray wants a long token; it is compared byte by byte.
     values["MILLRACE_RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     return values
 

@@ -18,6 +18,11 @@ PROFILES: dict[str, tuple[Service, ...]] = {
 }
 
 
+def wanted(settings: Settings) -> list[Service]:
+    """The services of all profiles that this configuration wants."""
+    return [service for services in PROFILES.values() for service in services if service.wanted(settings)]
+
+
 def of_profile(profile: str, settings: Settings) -> list[Service]:
     """The services of a profile that this configuration wants, in starting order."""
     if profile not in PROFILES:

@@ -1,5 +1,8 @@
 """Ray: one head node with dashboard and job API; `RAY_ADDRESS` of a cluster replaces it."""
 
+import shutil
+from pathlib import Path
+
 from infra import probes
 from infra.paths import VENV, short_folder
 from infra.services.service import Launch, Service
@@ -29,7 +32,7 @@ def launch(settings: Settings) -> Launch:
             f"--object-store-memory={OBJECT_STORE_BYTES}",
             "--disable-usage-stats",
             # Ray puts sockets below this folder, and a socket's path may have 107 bytes only.
-            f"--temp-dir={short_folder(settings.home) / 'ray'}",
+            f"--temp-dir={_sessions(settings)}",
         ],
         environment=token(settings)
         | {
@@ -42,10 +45,26 @@ def launch(settings: Settings) -> Launch:
     )
 
 
+def prepare(settings: Settings) -> None:
+    """Removes the sessions of earlier days: Ray starts a new folder each time and keeps them all."""
+    shutil.rmtree(_sessions(settings), ignore_errors=True)
+
+
+def waiting_for(settings: Settings) -> str | None:
+    """The dashboard answers before the raylet, which runs the work, is there: both must."""
+    return probes.http(f"{settings.url('ray_dashboard')}/api/gcs_healthz") or probes.http(
+        f"{settings.url('ray_agent')}/api/local_raylet_healthz"
+    )
+
+
 def token(settings: Settings) -> dict[str, str]:
     """What every process needs that talks to the head: Ray reads its token from the environment."""
     value = settings.ray_auth_token.get_secret_value()
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": value} if value else {"RAY_AUTH_MODE": "disabled"}
+
+
+def _sessions(settings: Settings) -> Path:
+    return short_folder(settings.home) / "ray"
 
 
 SERVICE = Service(
@@ -53,7 +72,8 @@ SERVICE = Service(
     title="Ray head",
     port="ray_dashboard",
     launch=launch,
-    waiting_for=lambda settings: probes.http(f"{settings.url('ray_dashboard')}/api/gcs_healthz"),
+    prepare=prepare,
+    waiting_for=waiting_for,
     wanted=lambda settings: not settings.ray_address,
     patience_seconds=240,
 )

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import psutil
 
-from infra import keep
 from infra.services import PROFILES
 from infra.stack import supervisor
-from infra.stack.launching import mark
+from infra.stack.leftovers import end_leftovers
 from millrace.settings import Settings
 
 PATIENCE_SECONDS = 60
@@ -33,7 +32,7 @@ def bring_down(settings: Settings, *, say: Callable[[str], None]) -> int:
             process.wait(timeout=PATIENCE_SECONDS)
         except psutil.TimeoutExpired:
             process.kill()
-    return keep.end_marked(mark(settings))
+    return end_leftovers(settings)
 
 
 def _stop(names: set[str], settings: Settings, say: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psutil
 from rich.table import Table
 
-from infra.services import PROFILES
+from infra.services import wanted
 from infra.services.service import Service
 from infra.stack import supervisor
 from millrace.settings import Settings
@@ -36,7 +36,7 @@ def look(settings: Settings) -> list[ServiceState]:
     """The state of every service that the configuration wants, of all profiles."""
     known = supervisor.states(settings)
     found = []
-    for service in [service for services in PROFILES.values() for service in services if service.wanted(settings)]:
+    for service in wanted(settings):
         info = known.get(service.name)
         if info is None or info["statename"] == "STOPPED":
             found.append(ServiceState(service, "down", None, None, None, 0))

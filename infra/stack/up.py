@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-from infra import keep
+from infra.services import wanted
 from infra.services.service import Service
 from infra.stack import supervisor
-from infra.stack.launching import mark
+from infra.stack.leftovers import end_leftovers
 from infra.stack.ports import is_ours, listeners, refuse_foreign_listener
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
@@ -30,13 +30,13 @@ def bring_up(services: list[Service], settings: Settings, *, say: Say, done: Say
     with _only_one_at_a_time(settings):
         if supervisor.daemon(settings) is None:
             # Left behind when supervisord itself was killed: nobody would restart them, and they hold the ports.
-            keep.end_marked(mark(settings))
-            supervisor.write_configuration(services, settings)
+            end_leftovers(settings)
+            supervisor.write_configuration(wanted(settings), settings)
             for service in services:
                 refuse_foreign_listener(service, settings, None)
             supervisor.start_daemon(settings)
         else:
-            supervisor.write_configuration(services, settings)
+            supervisor.write_configuration(wanted(settings), settings)
             for name in supervisor.apply_configuration(settings):
                 say(name, "stopped: its configuration changed")
         _start_in_order(services, settings, say, done)
