@@ -1,0 +1,116 @@
+"""The tables derived from bronze: their schemas, and making them fit the contract of today."""
+
+from collections.abc import Iterable, Iterator
+from itertools import count
+
+from pyiceberg.schema import Schema
+from pyiceberg.types import (
+    BooleanType,
+    DoubleType,
+    IcebergType,
+    IntegerType,
+    ListType,
+    LongType,
+    MapType,
+    NestedField,
+    StringType,
+    StructType,
+    TimestamptzType,
+)
+
+from millrace.adapters import lake
+from millrace.adapters.lake.evolution import fit_columns, set_properties
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.contract.source import Column, ColumnType, Source
+
+_TYPES: dict[ColumnType, IcebergType] = {
+    "string": StringType(),
+    "integer": LongType(),
+    "number": DoubleType(),
+    "boolean": BooleanType(),
+    "timestamp": TimestamptzType(),
+}
+
+# A MERGE then writes what changed beside what stays, instead of every file that holds a changed row.
+_MERGE_ON_READ = {f"write.{operation}.mode": "merge-on-read" for operation in ("merge", "update", "delete")}
+
+_POSITION = (
+    ("input_rank", IntegerType()),
+    ("epoch", StringType()),
+    ("major", LongType()),
+    ("path", StringType()),
+    ("minor", LongType()),
+)
+
+
+def ensure_silver(problem: Problem) -> str:
+    """Create `silver.<source>`, or give it the columns of today's contract."""
+    return _ensure(names.silver(problem.source_name), silver_schema(problem.source))
+
+
+def ensure_quarantine(problem: Problem) -> str:
+    """Create `quarantine.<source>`."""
+    return _ensure(names.quarantine(problem.source_name), quarantine_schema())
+
+
+def ensure_gold(problem: Problem) -> str:
+    """Create `gold.<problem>`, or give it the columns of today's contract."""
+    return _ensure(names.gold(problem.problem), gold_schema(problem))
+
+
+def silver_schema(source: Source) -> Schema:
+    """Key, time, every column of the contract, the positions that decide merging, and what became of the row."""
+    ids = count(1)
+    columns = {name: column for name, column in source.columns.items() if name != "event_timestamp"}
+    positions = ("first_position", "last_position", "label_position")
+    return Schema(
+        *_fields(ids, (("row_key", StringType()), ("event_timestamp", TimestamptzType()))),
+        *_fields(ids, _typed(columns)),
+        *_fields(ids, ((name, _position(ids)) for name in positions)),
+        *_fields(ids, (("changed_seq", LongType()), ("deleted", BooleanType()), ("stale_since", TimestamptzType()))),
+        *_fields(ids, (("contract_hash", StringType()), ("source_file", StringType()))),
+    )
+
+
+def quarantine_schema() -> Schema:
+    """A row that broke its contract: its origin, why, and what it said. Unique on position and contract hash."""
+    ids = count(1)
+    reasons = ListType(next(ids), StringType(), element_required=False)
+    fields = MapType(next(ids), StringType(), next(ids), StringType(), value_required=False)
+    return Schema(
+        *_fields(ids, (("position", _position(ids)), ("path", StringType()), ("row_number", LongType()))),
+        *_fields(ids, (("row_key", StringType()), ("reasons", reasons), ("fields", fields), ("raw", StringType()))),
+        *_fields(ids, (("contract_hash", StringType()), ("quarantined_at", TimestamptzType()))),
+        *_fields(ids, (("run_id", StringType()),)),
+    )
+
+
+def gold_schema(problem: Problem) -> Schema:
+    """Key, time, every column that is not sensitive, the label (1 = positive, null = unknown), gold_seq."""
+    ids = count(1)
+    return Schema(
+        *_fields(ids, (("row_key", StringType()), ("event_timestamp", TimestamptzType()))),
+        *_fields(ids, _typed(problem.gold_columns())),
+        *_fields(ids, (("label", IntegerType()), ("gold_seq", LongType()))),
+    )
+
+
+def _ensure(table: str, schema: Schema) -> str:
+    lake.ensure_table(table, schema)
+    set_properties(table, _MERGE_ON_READ)
+    fit_columns(table, schema)
+    return table
+
+
+def _typed(columns: dict[str, Column]) -> Iterator[tuple[str, IcebergType]]:
+    return ((name, _TYPES[column.type]) for name, column in columns.items())
+
+
+def _fields(ids: Iterator[int], columns: Iterable[tuple[str, IcebergType]]) -> list[NestedField]:
+    # Ids only have to differ: the catalog gives each field its own when it creates the table.
+    return [NestedField(next(ids), name, kind, required=False) for name, kind in columns]
+
+
+def _position(ids: Iterator[int]) -> StructType:
+    return StructType(*_fields(ids, _POSITION))

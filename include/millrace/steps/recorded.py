@@ -1,0 +1,49 @@
+"""What commits record in their summaries, so that the next one knows where to go on."""
+
+from dataclasses import dataclass
+
+from millrace.adapters import lake
+
+BRONZE_SNAPSHOT = "millrace.bronze-snapshot"
+SILVER_SNAPSHOT = "millrace.silver-snapshot"
+CHANGED_SEQ = "millrace.changed-seq"
+GOLD_SEQ = "millrace.gold-seq"
+CONTRACT_HASH = "millrace.contract-hash"
+RECEIPT = "millrace.receipt"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The newest record in a ref's history. None and 0 where the table was never written to."""
+
+    upstream: int | None
+    """Snapshot of the layer before that this table has taken in."""
+    changed_seq: int
+    gold_seq: int
+    contract_hash: str | None
+
+    def is_at(self, upstream: int, contract_hash: str) -> bool:
+        """Whether there is nothing new upstream, nor in the contract."""
+        return self.upstream == upstream and self.contract_hash == contract_hash
+
+
+def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
+    """Look up the newest record.
+
+    Args:
+        upstream: The property that tells the snapshot of the layer before.
+    """
+    found = lake.newest_with(table, upstream, ref)
+    told = found.properties if found else {}
+    return Recorded(
+        upstream=int(told[upstream]) if upstream in told else None,
+        changed_seq=int(told.get(CHANGED_SEQ, 0)),
+        gold_seq=int(told.get(GOLD_SEQ, 0)),
+        contract_hash=told.get(CONTRACT_HASH),
+    )
+
+
+def is_empty(table: str, ref: str) -> bool:
+    """Whether the head of a branch holds no row."""
+    head = lake.head(table, ref)
+    return head is None or head.properties.get("total-records", "0") == "0"

@@ -1,0 +1,42 @@
+"""Reading bronze: the rows that came after one snapshot, up to another, judged by the contract."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from spark_jobs.fenced_write import read_at
+from spark_jobs.transforms.casting import cast_rows
+from spark_jobs.transforms.identity import identify
+from spark_jobs.transforms.quarantine import judge
+
+
+def judged_rows(spark: SparkSession, problem: Problem, *, after: int | None, until: int) -> DataFrame:
+    """Bronze rows with `typed`, `row_key`, `event_timestamp`, `position` and `reasons`.
+
+    Args:
+        after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
+        until: Newest snapshot whose rows are read.
+    """
+    rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
+    judged = judge(identify(cast_rows(rows, problem.source), problem.source), problem.source)
+    return judged.select(
+        "path", "row_number", "fields", "raw", "typed", "row_key", "event_timestamp", "position", "reasons"
+    )
+
+
+def bronze(spark: SparkSession, source: str, *, after: int | None, until: int) -> DataFrame:
+    """Every record, rows and markers, of a span of bronze, which is only ever appended to."""
+    table = names.bronze_files(source)
+    if after is None:
+        return read_at(spark, table, until)
+    span = spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until)
+    return span.table(table)
+
+
+def valid(judged: DataFrame) -> DataFrame:
+    return judged.where(F.size("reasons") == 0)
+
+
+def broken(judged: DataFrame) -> DataFrame:
+    return judged.where(F.size("reasons") > 0)

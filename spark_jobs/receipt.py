@@ -1,0 +1,49 @@
+"""What a span of bronze held: counts that stay when bronze's snapshots have expired."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from spark_jobs.bronze_rows import valid
+
+FILES_TOLD = 100
+"""A commit's summary is read with every look at the table, so it names this many files at most."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Rows of a batch. `rows_superseded`: valid rows that gave way to another row of their key in the same batch."""
+
+    rows_read: int
+    rows_valid: int
+    rows_quarantined: int
+    by_reason: dict[str, int]
+    rows_superseded: int
+    file_count: int
+    files: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def receipt(judged: DataFrame) -> Receipt:
+    """Count judged rows (see `bronze_rows`); a row with two reasons counts once in each of them."""
+    groups = judged.groupBy("path", "reasons").count().collect()
+    by_reason: Counter[str] = Counter()
+    for group in groups:
+        by_reason.update(dict.fromkeys(group["reasons"], group["count"]))
+    passed = sum(group["count"] for group in groups if not group["reasons"])
+    read = sum(group["count"] for group in groups)
+    files = sorted({group["path"] for group in groups})
+    keys = valid(judged).select("row_key").distinct().count() if passed else 0
+    return Receipt(
+        rows_read=read,
+        rows_valid=passed,
+        rows_quarantined=read - passed,
+        by_reason=dict(sorted(by_reason.items())),
+        rows_superseded=passed - keys,
+        file_count=len(files),
+        files=files[:FILES_TOLD],
+    )

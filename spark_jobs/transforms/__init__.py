@@ -1,0 +1,1 @@
+"""Pure functions from DataFrame to DataFrame. No Python UDFs, so that they run the same over Spark Connect."""

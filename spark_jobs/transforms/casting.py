@@ -1,0 +1,56 @@
+"""From the text of a file to typed values. What cannot be read becomes null here and a reason in `quarantine`."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from millrace.contract.constraints import RAW_PATTERNS, TRUE_SPELLINGS
+from millrace.contract.source import Column as ContractColumn
+from millrace.contract.source import Source
+
+SPARK_TYPES = {
+    "string": "string",
+    "integer": "bigint",
+    "number": "double",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+}
+
+
+def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
+    """Add the struct `typed`: one field for each column of the contract, in its order.
+
+    Args:
+        rows: Bronze rows; `fields` maps a file's column names to text.
+    """
+    values = [typed(name, column, source).alias(name) for name, column in source.columns.items()]
+    return rows.withColumn("typed", F.struct(*values))
+
+
+def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
+    """The text of a column as the file has it; null where the file lacks the column or spells "no value"."""
+    text = F.try_element_at(F.col("fields"), F.lit(name))
+    return F.when(~text.isin(*source.null_values, *column.null_values), text)
+
+
+def typed(name: str, column: ContractColumn, source: Source) -> Column:
+    """The value of a column; null where there is none or where the text is not of the type."""
+    text = raw_text(name, column, source)
+    if column.type == "string":
+        return text
+    looks_right = text.rlike(whole(RAW_PATTERNS[column.type]))
+    if column.type == "boolean":
+        value = F.lower(text).isin(*TRUE_SPELLINGS)
+    elif column.type == "timestamp":
+        # Spark reads "10:20" and "10:20:30Z", but not "10:20Z".
+        with_seconds = F.regexp_replace(text, r"([T ][0-9]{2}:[0-9]{2})(?!:)( ?[ZU+-])", "$1:00$2")
+        value = with_seconds.try_cast("timestamp")
+    else:
+        value = text.try_cast(SPARK_TYPES[column.type])
+    if column.type == "number":
+        looks_right = looks_right & (F.abs(value) < F.lit(float("inf")))
+    return F.when(looks_right, value)
+
+
+def whole(pattern: str) -> str:
+    r"""A Java pattern for the whole value: `$` would pass over a last line end; (?d) leaves \n as the only one."""
+    return rf"(?d)\A(?:{pattern})\z"

@@ -1,0 +1,51 @@
+"""Which row it is, when it was true, and where it came from."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from millrace.contract.source import Source
+
+
+def identify(rows: DataFrame, source: Source) -> DataFrame:
+    """Add `row_key`, `event_timestamp` and `position`.
+
+    Args:
+        rows: Bronze rows with `typed` (see `casting.cast_rows`).
+    """
+    return rows.withColumns(
+        {"row_key": _row_key(source), "event_timestamp": _event_timestamp(source), "position": _file_position()}
+    )
+
+
+def _row_key(source: Source) -> Column:
+    """The assigned key, or the primary key as a JSON array of text; null where a part of it is missing."""
+    assigned = F.col("assigned_key")
+    if not source.primary_key:
+        return assigned
+    parts = [F.col("typed").getField(name) for name in source.primary_key]
+    key = F.to_json(F.array(*(part.cast("string") for part in parts)))
+    if any(source.columns[name].sensitive for name in source.primary_key):
+        key = F.sha2(key, 256)  # the row key reaches gold, and a sensitive column must not
+    complete = F.lit(True)
+    for part in parts:
+        complete = complete & part.isNotNull()
+    return F.coalesce(assigned, F.when(complete, key))
+
+
+def _event_timestamp(source: Source) -> Column:
+    landed = F.col("last_modified")
+    if source.event_timestamp is None:
+        return landed
+    told = F.col("typed").getField(source.event_timestamp)
+    return F.coalesce(told, landed) if source.assigned_time else told
+
+
+def _file_position() -> Column:
+    """The total order of all that was ever said about a source; files come before changes (input rank 1)."""
+    return F.struct(
+        F.lit(0).alias("input_rank"),
+        F.lit("").alias("epoch"),
+        F.unix_micros("last_modified").alias("major"),
+        F.col("path"),
+        F.col("row_number").alias("minor"),
+    )

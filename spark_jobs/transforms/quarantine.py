@@ -1,0 +1,78 @@
+"""The constraints as Spark predicates: each row with all the reasons why it cannot pass."""
+
+from collections.abc import Callable
+from functools import partial
+from operator import eq, ge, gt, le, lt, ne
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from millrace.contract.constraints import (
+    Constraint,
+    CrossColumn,
+    HasType,
+    InRange,
+    InSet,
+    MatchesPattern,
+    Required,
+    reason,
+    source_constraints,
+)
+from millrace.contract.source import Source
+from spark_jobs.transforms.casting import raw_text, whole
+
+FIELD_COUNT = "row:field_count"
+"""The reason of a row that has no fields: their number does not fit the file's header."""
+
+_COMPARISONS: dict[str, Callable[[Column, Column], Column]] = {
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+    "==": eq,
+    "!=": ne,
+}
+
+
+def judge(rows: DataFrame, source: Source) -> DataFrame:
+    """Add `reasons`: the codes of all broken constraints in the contract's order; empty for a valid row.
+
+    Args:
+        rows: Bronze rows with `typed` (see `casting.cast_rows`).
+    """
+    codes = [F.when(broken(c, source), F.lit(reason(c))) for c in source_constraints(source)]
+    malformed = F.array(F.lit(FIELD_COUNT))
+    return rows.withColumn(
+        "reasons", F.when(F.col("malformed").isNotNull(), malformed).otherwise(F.array_compact(F.array(*codes)))
+    )
+
+
+def broken(constraint: Constraint, source: Source) -> Column:
+    """Whether a row breaks the constraint: true or false, never null."""
+    return F.coalesce(_broken(constraint, source), F.lit(False))
+
+
+def _broken(constraint: Constraint, source: Source) -> Column:
+    if isinstance(constraint, CrossColumn):
+        rule = constraint.rule
+        return ~_COMPARISONS[rule.operator](_value(rule.left), _value(rule.right))
+    name, value = constraint.column, _value(constraint.column)
+    text = partial(raw_text, name, source.columns[name], source)
+    match constraint:
+        case HasType():
+            return text().isNotNull() & value.isNull()
+        case Required():
+            # Millrace assigns what such a file lacks; an empty value in a column that is there is still missing.
+            lacking = name in source.optional_in_file()
+            return text().isNull() & (F.map_contains_key("fields", name) if lacking else F.lit(True))
+        case InRange(min=low, max=high):
+            below = value < F.lit(low) if low is not None else F.lit(False)
+            return below | (value > F.lit(high)) if high is not None else below
+        case InSet(allowed=allowed):
+            return ~value.isin(*allowed)
+        case MatchesPattern(pattern=pattern):
+            return ~value.rlike(whole(pattern))
+
+
+def _value(name: str) -> Column:
+    return F.col("typed").getField(name)

@@ -1,0 +1,42 @@
+"""What is known about silver rows besides their values: whether a newer version was refused, and what changed."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+_KNOWN = ("first_position", "last_position", "label_position", "source_file", "stale_since")
+
+
+def mark_stale(rows: DataFrame, quarantined: DataFrame | None) -> DataFrame:
+    """Add `stale_since`: when the first version landed that is newer than the row's last one and was quarantined.
+
+    Args:
+        quarantined: Quarantine rows under the same contract; None: there are none.
+    """
+    if quarantined is None:
+        return rows.withColumn("stale_since", F.lit(None).cast("timestamp"))
+    refused = quarantined.where("row_key IS NOT NULL").select("row_key", F.col("position").alias("refused"))
+    newer = rows.join(refused, "row_key").where(F.col("refused") > F.col("last_position"))
+    landed = F.timestamp_micros(F.min(F.col("refused").getField("major")))
+    since = newer.groupBy("row_key").agg(landed.alias("stale_since"))
+    return rows.join(since, "row_key", "left")
+
+
+def mark_changes(rows: DataFrame, current: DataFrame, columns: Sequence[str], sequence: int) -> DataFrame:
+    """The rows that differ from the current ones, with `changed_seq`: the sequence where a value differs.
+
+    A version that only repeats values moves a position, and nothing that gold would have to read again.
+    """
+    values = ("event_timestamp", *columns)
+    before = F.struct(*values, *_KNOWN, "changed_seq").alias("before")
+    paired = rows.join(current.select("row_key", before), "row_key", "left")
+    known, same_values = F.col("before").isNotNull(), _same(values)
+    changed_seq = F.when(known & same_values, F.col("before").getField("changed_seq")).otherwise(F.lit(sequence))
+    changed = paired.where(~(known & same_values & _same(_KNOWN)))
+    return changed.withColumn("changed_seq", changed_seq).drop("before")
+
+
+def _same(names: Sequence[str]) -> Column:
+    now = F.struct(*names)
+    return now.eqNullSafe(F.struct(*(F.col("before").getField(name).alias(name) for name in names)))
