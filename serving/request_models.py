@@ -39,6 +39,9 @@ STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 LARGEST_INTEGER = 10**18 - 1
 """A file's integer has at most 18 digits (`RAW_PATTERNS`), so a request's has too."""
 
+HASHABLE = (str, int, float)
+"""Not bool: true is no spelling of 1."""
+
 Row = dict[str, Scalar | None]
 
 
@@ -126,9 +129,10 @@ class RequestModel:
         row = dict(sent)
         for name, nothing in self.nothing.items():
             value = row.get(name)
-            if isinstance(value, str | float | int) and value in nothing and value is not True and value is not False:
-                row[name] = None
-            elif value is None and self.columns[name].nullable:
+            if value is None:
+                if self.columns[name].nullable:
+                    row[name] = None
+            elif type(value) in HASHABLE and value in nothing:
                 row[name] = None
         return row
 
@@ -168,7 +172,8 @@ def _row_adapter(problem: str, columns: Mapping[str, Column]) -> TypeAdapter[Row
         field = _annotated(column, *column_constraints(name, column))
         fields[name] = NotRequired[field | None] if column.nullable else field
     # A TypedDict, not a BaseModel: a column may be called `copy` or `model_fields`, and the result is the row itself.
-    typed = TypedDict(f"{problem}_row", fields)  # type: ignore[operator]
+    make: Any = TypedDict  # To mypy, TypedDict is a word and no function.
+    typed = make(f"{problem}_row", fields)
     typed.__pydantic_config__ = STRICT
     return TypeAdapter(typed)
 

@@ -72,7 +72,8 @@ def test_of_many_movers_exactly_one_wins(problem: str, start: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         winners = [v for v in pool.map(attempt, range(10, 18)) if v is not None]
     live = champions.current(problem)
-    assert live is not None and [live.version] == winners
+    assert live is not None
+    assert [live.version] == winners
     assert live.generation == start + 1
 
 
@@ -113,16 +114,18 @@ def test_a_held_content_stays_barred_until_released(problem: str) -> None:
     champions.hold(problem, "h", actor="ann", reason="wrong for the young")
     champions.hold(problem, "h", actor="bob", reason="again")
     found = champions.barred(problem, "h")
-    assert found is not None and (found.actor, found.reason) == ("ann", "wrong for the young")
+    assert found is not None
+    assert (found.actor, found.reason) == ("ann", "wrong for the young")
     assert champions.release(problem, "h", actor="ann", reason="mended")
     assert champions.barred(problem, "h") is None
     assert not champions.release(problem, "h", actor="ann", reason="mended")
 
 
 def test_a_replica_report_replaces_its_last_one(problem: str) -> None:
-    replica_reports.report("serving_1", problem, 1, 1, "h1")
-    replica_reports.report("serving_1", problem, 1, 1, "h1", error="version 2: a file is damaged")
-    replica_reports.report("serving_2", problem, 2, 2, "h2")
+    first = {"version": 1, "generation": 1, "content_hash": "h1"}
+    replica_reports.report("serving_1", problem, **first)
+    replica_reports.report("serving_1", problem, **first, error="version 2: a file is damaged")
+    replica_reports.report("serving_2", problem, version=2, generation=2, content_hash="h2")
     found = replica_reports.replica_reports(problem)
     assert [(r.replica, r.version, r.error) for r in found] == [
         ("serving_1", 1, "version 2: a file is damaged"),

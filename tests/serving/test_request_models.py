@@ -44,7 +44,8 @@ def test_a_nullable_column_may_be_null_left_out_or_spelled() -> None:
     left_out = {name: value for name, value in VISIT.items() if name != "Insulin"}
     for sent in ({**VISIT, "Insulin": None}, left_out, {**VISIT, "Insulin": 0}, {**VISIT, "Insulin": "NA"}):
         row = DIABETES.read(sent)
-        assert row is not None and row["Insulin"] is None
+        assert row is not None
+        assert row["Insulin"] is None
 
 
 def test_every_fault_of_a_row_is_told_at_once() -> None:

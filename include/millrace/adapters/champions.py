@@ -128,7 +128,7 @@ def withdraw(problem: str, *, expected_generation: int, actor: str, reason: str)
         _add_transition(connection, problem, old.version, "retired", actor, reason)
 
 
-def record_transition(
+def record_transition(  # noqa: PLR0917 -- one line of a table, told in the order of its columns
     problem: str, version: int, state: State, actor: str, reason: str, detail: dict[str, Any] | None = None
 ) -> None:
     """Add one step to a version's life. `registered` carries the package: uri, content_hash, gold_snapshot."""
@@ -212,7 +212,7 @@ def _locked(connection: Connection[DictRow], problem: str) -> Champion | None:
     return Champion(**row) if row else None
 
 
-def _add_transition(
+def _add_transition(  # noqa: PLR0917
     connection: Connection[DictRow],
     problem: str,
     version: int,

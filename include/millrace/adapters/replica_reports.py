@@ -22,6 +22,7 @@ class ReplicaReport:
 def report(
     replica: str,
     problem: str,
+    *,
     version: int | None,
     generation: int | None,
     content_hash: str | None,

@@ -1,0 +1,120 @@
+"""The serving replicas, spoken to over HTTP as any caller would."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from millrace.contract.errors import MillraceError
+from millrace.settings import get_settings
+
+LOOK_AGAIN_SECONDS = 0.2
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Serves:
+    """What one replica says it serves of a problem; `why_not` where it serves nothing, or does not answer."""
+
+    url: str
+    version: int | None = None
+    generation: int | None = None
+    content_hash: str | None = None
+    why_not: str | None = None
+
+
+def replicas() -> list[str]:
+    """The address of every replica."""
+    return get_settings().replica_urls()
+
+
+def ping() -> None:
+    """Ask every replica whether it is alive.
+
+    Raises:
+        MillraceError: If one does not answer.
+    """
+    for url in replicas():
+        try:
+            httpx.get(f"{url}/healthz", timeout=TIMEOUT_SECONDS).raise_for_status()
+        except httpx.HTTPError as error:
+            raise _away(url, str(error) or type(error).__name__) from error
+
+
+def serves(url: str, problem: str) -> Serves:
+    """Ask one replica what it serves. Never raises: not answering is an answer here."""
+    try:
+        found = httpx.get(f"{url}/v1/models/{problem}", timeout=TIMEOUT_SECONDS)
+        if found.status_code != 200:
+            return Serves(url, why_not=f"HTTP {found.status_code}: {_told(found)}")
+        model = found.json()["model"]
+        return Serves(url, model["version"], model["generation"], model["content_hash"])
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        return Serves(url, why_not=str(error) or type(error).__name__)
+
+
+def await_all(
+    problem: str, arrived: Callable[[Serves], bool], *, deadline_seconds: float, urls: list[str] | None = None
+) -> list[Serves]:
+    """Ask until every replica has arrived, or the deadline has passed; the last answers either way."""
+    urls = urls or replicas()
+    end = time.monotonic() + deadline_seconds
+    while True:
+        found = [serves(url, problem) for url in urls]
+        if all(arrived(one) for one in found) or time.monotonic() > end:
+            return found
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def readiness(url: str) -> dict[str, Any]:
+    """What one replica says of its readiness; empty if it does not answer."""
+    try:
+        told: dict[str, Any] = httpx.get(f"{url}/readyz", timeout=TIMEOUT_SECONDS).json()
+        return told
+    except (httpx.HTTPError, ValueError):
+        return {}
+
+
+def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Let one replica predict rows.
+
+    Returns:
+        Its answer: predictions (one a row, in order) and model.
+
+    Raises:
+        MillraceError: If it does not answer, or refuses.
+    """
+    try:
+        found = httpx.post(f"{url}/v1/models/{problem}/predict", json={"rows": rows}, timeout=TIMEOUT_SECONDS)
+    except httpx.HTTPError as error:
+        raise _away(url, str(error) or type(error).__name__) from error
+    if found.status_code != 200:
+        raise MillraceError(
+            f"A replica refuses to predict {problem}",
+            place=f"{url}/v1/models/{problem}/predict",
+            found=f"HTTP {found.status_code}: {_told(found)}",
+            expected="HTTP 200 with one prediction a row",
+            fix="mend the rows as it says; `millrace status` shows what each replica serves",
+        )
+    answer: dict[str, Any] = found.json()
+    return answer
+
+
+def _told(answer: httpx.Response) -> str:
+    try:
+        told = answer.json()
+        return f"{told['title']}; found {told['found']}; expected {told['expected']}"
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
+def _away(url: str, found: str) -> MillraceError:
+    return MillraceError(
+        "A serving replica does not answer",
+        place=url,
+        found=found,
+        expected="a replica that answers",
+        fix="`make status` shows which services run; the replica's log says why it does not",
+    )

@@ -1,0 +1,104 @@
+"""The application: `uvicorn serving.app:app`. One process is one replica."""
+
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from millrace.adapters import champions, package_store, replica_reports
+from millrace.settings import get_settings
+from serving.champion import Watch
+from serving.observing import Figures, Observing
+from serving.openapi import openapi
+from serving.refusals import RefusedError, response
+from serving.routes import routes
+
+
+def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> FastAPI:
+    """The application over a watch; it looks by itself if it is told how often."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        stop = threading.Event()
+        if look_every_seconds is not None:
+            # A thread of its own: loading a package must not hold up requests.
+            threading.Thread(target=watch.run, args=(stop, look_every_seconds), name="watch", daemon=True).start()
+        yield
+        stop.set()
+
+    figures = Figures()
+    app = FastAPI(
+        title="Millrace",
+        version=version("millrace"),
+        description="Predictions of the champions in force, each with its factors and its origin.",
+        lifespan=lifespan,
+    )
+    app.include_router(routes(watch, figures))
+    app.add_middleware(Observing, figures=figures, replica=watch.replica)
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _invalid_path)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.openapi = lambda: openapi(app, watch)  # type: ignore[method-assign]
+    return app
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    return response(error)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    """What the router refuses (no such path, no such method), in our one shape."""
+    assert isinstance(error, HTTPException)
+    allowed = (error.headers or {}).get("Allow") or (error.headers or {}).get("allow")
+    return response(
+        RefusedError(
+            error.status_code,
+            str(error.detail),
+            found=f"{request.method} {request.url.path[:100]}",
+            expected=f"one of the methods {allowed}" if allowed else "a path of this API",
+            fix="/docs shows every path",
+            headers=dict(error.headers or {}),
+        )
+    )
+
+
+def _invalid_path(request: Request, _error: Exception) -> Response:
+    return _http_error(request, HTTPException(404, "Not Found"))
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    # Nobody is there to read it; the status is for the log.
+    return Response(status_code=499)
+
+
+def _log_to_stdout() -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    ours = logging.getLogger("serving")
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(logging.INFO)
+
+
+def _replica() -> FastAPI:
+    settings = get_settings()
+    _log_to_stdout()
+    watch = Watch(
+        settings.replica,
+        champions=champions.all_champions,
+        fetch=package_store.get,
+        report=replica_reports.report,
+    )
+    return create_app(watch, look_every_seconds=settings.prediction_reports_seconds)
+
+
+app = _replica()

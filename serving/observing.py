@@ -1,0 +1,100 @@
+"""What is told of every request: Prometheus figures and one line of log. Never a header, a query or a body."""
+
+import json
+import logging
+import re
+import time
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.refusals import RefusedError, response
+
+access = logging.getLogger("serving.access")
+logger = logging.getLogger("serving")
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Figures:
+    """The Prometheus figures of one replica."""
+
+    def __init__(self) -> None:
+        self.registry = here = CollectorRegistry()
+        self.requests = Counter("millrace_http_requests", "Requests", ["route", "method", "status"], registry=here)
+        self.seconds = Histogram(
+            "millrace_http_request_seconds", "Time to the last byte", ["route"], buckets=BUCKETS_SECONDS, registry=here
+        )
+        self.predictions = Counter("millrace_predictions", "Predicted rows", ["problem", "version"], registry=here)
+        self.generation = Gauge(
+            "millrace_champion_generation", "Generation in force", ["problem", "version"], registry=here
+        )
+        self.behind = Gauge("millrace_champions_not_loaded", "Champions that could not be loaded", registry=here)
+        self.watch_trouble = Gauge("millrace_watch_trouble", "1 while the champions cannot be looked up", registry=here)
+
+
+class Observing:
+    """ASGI middleware: gives each request an id, counts it, logs it, and turns what nobody expected into a 500."""
+
+    def __init__(self, app: ASGIApp, figures: Figures, replica: str) -> None:
+        self.app, self.figures, self.replica = app, figures, replica
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 0
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, told)
+        except Exception as error:
+            logger.exception("request %s failed", request_id, exc_info=_without_values(error))
+            if status:
+                raise  # The answer has begun: the server can only cut the connection.
+            await response(_unexpected(request_id))(scope, receive, told)
+        finally:
+            self._tell(scope, status, time.perf_counter() - began, request_id)
+
+    def _tell(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        # An unknown path is the caller's text: it is neither a label nor in the log.
+        route = getattr(scope.get("route"), "path", "none")
+        self.figures.requests.labels(route, scope["method"], status).inc()
+        self.figures.seconds.labels(route).observe(seconds)
+        if access.isEnabledFor(logging.INFO):
+            line = {"request_id": request_id, "replica": self.replica, "method": scope["method"], "route": route}
+            line |= scope.get("state", {}).get("told", {})
+            line |= {"status": status, "ms": round(seconds * 1000, 3)}
+            access.info(json.dumps(line))
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value.decode())
+    return uuid4().hex
+
+
+def _unexpected(request_id: str) -> RefusedError:
+    return RefusedError(
+        500,
+        "Something went wrong here",
+        found=f"an unexpected error in request {request_id}",
+        expected="an answer",
+        fix=f"tell the operators the request id {request_id}; the log has it",
+    )
+
+
+def _without_values(error: Exception) -> BaseException:
+    """The error's type and place without its message, which may quote the row."""
+    return RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
