@@ -1,0 +1,31 @@
+"""What every test gets: the environment of the tests' own stack, and the stack itself for those that need it.
+
+`MILLRACE_KEEP_STACK=1` leaves the stack running at the end, which makes the next session start in a second.
+"""
+
+import os
+
+import pytest
+
+from millrace.settings import ROOT
+from tests import own_stack
+
+REAL_DATA = ROOT.parent / "shared" / "data"
+# Not passed on: a service whose environment changes is started anew.
+KEEP_STACK = bool(os.environ.pop("MILLRACE_KEEP_STACK", ""))
+
+own_stack.enter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Here and not in a fixture: fixtures of wider scope, which use the stack too, would come first.
+    if item.get_closest_marker("realdata") and not REAL_DATA.is_dir():
+        pytest.skip(f"the real CSV files are not in {REAL_DATA}")
+    if not own_stack.was_used() and any(item.get_closest_marker(mark) for mark in ("stack", "faults")):
+        own_stack.start()
+
+
+def pytest_sessionfinish() -> None:
+    if not KEEP_STACK:
+        own_stack.stop()

@@ -1,0 +1,56 @@
+"""Problems that live for one test: nothing else in the stack has their tables, prefixes or models."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import yaml
+
+from millrace.contract.loading import load_problem
+from millrace.contract.problem import Problem
+from millrace.settings import ROOT, get_settings
+
+SHIPPED = ROOT / "include" / "problems"
+Change = Callable[[dict[str, Any]], None]
+
+
+@contextmanager
+def problem_like(shipped: str, change: Change = lambda _content: None) -> Iterator[Problem]:
+    """A shipped problem under names of its own, small enough for tests; its file is there while the block runs.
+
+    Args:
+        shipped: Its model, such as `diabetes`.
+        change: Edits the content of the file, as YAML reads it.
+    """
+    content = yaml.safe_load((SHIPPED / f"{shipped}.yaml").read_text(encoding="utf-8"))
+    with problem_from(_renamed(content, shipped), change) as problem:
+        yield problem
+
+
+@contextmanager
+def problem_from(content: dict[str, Any], change: Change = lambda _content: None) -> Iterator[Problem]:
+    """A problem of this content; its file is there while the block runs."""
+    content = deepcopy(content)
+    change(content)
+    path = get_settings().problems_dir / f"{content['problem']}.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    try:
+        yield load_problem(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _renamed(content: dict[str, Any], shipped: str) -> dict[str, Any]:
+    mark = uuid.uuid4().hex[:6]
+    ((_, source),) = content["sources"].items()
+    source.pop("landing", None)
+    return content | {
+        "problem": f"{shipped}_{mark}",
+        "title": f"{content['title']} {mark}",
+        "sources": {f"{shipped}_rows_{mark}": source},
+        "training": content.get("training", {}) | {"trials": 3},
+        # Few simulated rows tell little about a model, and these tests are not about that.
+        "gate": {"min_auc": 0.5, "suspicious_auc": 0.9999},
+    }
