@@ -11,6 +11,7 @@ from pathlib import Path
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from infra import probes
 from millrace.settings import get_settings
 
 PATIENCE_SECONDS = 180
@@ -18,9 +19,13 @@ QUERY = "SELECT count(*) AS n FROM range(1000) WHERE id % 7 = 3"
 
 
 def main(mark: str) -> None:
-    remote = get_settings().spark_remote
+    settings = get_settings()
+    remote = settings.spark_remote
     Path(mark).unlink(missing_ok=True)
     deadline = time.monotonic() + PATIENCE_SECONDS
+    # The client's own retries wait longer and longer: connect only when something listens.
+    while probes.tcp(settings.port("spark_connect")) and time.monotonic() < deadline:
+        time.sleep(0.3)
     while True:
         try:
             spark = SparkSession.builder.remote(remote).create()

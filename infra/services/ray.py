@@ -76,4 +76,6 @@ SERVICE = Service(
     waiting_for=waiting_for,
     wanted=lambda settings: not settings.ray_address,
     patience_seconds=240,
+    # Its own orderly end waits long for workers, and nothing of it is kept.
+    stop_seconds=4,
 )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from infra.files import write_private
 from infra.services.service import Service
@@ -19,9 +20,12 @@ def mark(settings: Settings, service: str = "") -> str:
 
 
 def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
-    """Writes the launch file of a service; returns it with a stamp that changes when its content does."""
+    """Writes the launch file of a service; returns it with a stamp that changes when the service must be restarted.
+
+    Not when only the shell changed from which `make up` was called.
+    """
     launch = service.launch(settings)
-    content = {
+    content: dict[str, Any] = {
         "mark": mark(settings, service.name),
         "stop_signal": service.stop_signal,
         "argv": launch.argv,
@@ -32,7 +36,9 @@ def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
     text = json.dumps(content, indent=1, sort_keys=True)
     path = settings.home / "run" / f"{service.name}.json"
     write_private(path, text)
-    return path, hashlib.sha256(text.encode()).hexdigest()[:12]
+    ours = {name: value for name, value in content["environment"].items() if name not in PASSED_ON}
+    stamp = json.dumps(content | {"environment": ours}, sort_keys=True)
+    return path, hashlib.sha256(stamp.encode()).hexdigest()[:12]
 
 
 def environment(settings: Settings) -> dict[str, str]:

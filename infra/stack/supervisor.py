@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 import xmlrpc.client
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from infra.files import write_private
 from infra.paths import ROOT, VENV, short_folder
+from infra.services import wanted
 from infra.services.service import Service
 from infra.stack.launching import write_launch_file
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
+
+STOP_SECONDS = 60
+STOPPED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
 
 HEAD = """\
 [unix_http_server]
@@ -141,8 +146,8 @@ def apply_configuration(settings: Settings) -> list[str]:
     """Makes a running daemon take the written configuration; returns the services that it had to stop for that."""
     rpc = calls(settings)
     added, changed, removed = rpc.reloadConfig()[0]
+    stop({*changed, *removed}, settings)
     for name in (*changed, *removed):
-        rpc.stopProcessGroup(name)
         rpc.removeProcessGroup(name)
     for name in (*added, *changed):
         rpc.addProcessGroup(name)
@@ -154,6 +159,22 @@ def states(settings: Settings) -> dict[str, dict[str, Any]]:
     if daemon(settings) is None:
         return {}
     return {info["name"]: info for info in calls(settings).getAllProcessInfo()}
+
+
+def stop(names: set[str], settings: Settings, say: Callable[[str], None] = lambda _words: None) -> None:
+    """Stops services, what others need last (they still write to it while they stop); waits until they have stopped."""
+    needed = {name for service in wanted(settings) for name in service.after}
+    for wave in (names - needed, names & needed):
+        rpc, deadline = calls(settings), time.monotonic() + STOP_SECONDS
+        for name in wave:
+            if rpc.getProcessInfo(name)["statename"] not in (*STOPPED, "STOPPING"):
+                rpc.stopProcess(name, False)
+        while time.monotonic() < deadline:
+            known = states(settings)
+            if not (left := sorted(name for name in wave if known[name]["statename"] not in STOPPED)):
+                break
+            say("stopping " + ", ".join(left))
+            time.sleep(0.2)
 
 
 def log_tail(service: str, settings: Settings, *, lines: int = 15) -> str:

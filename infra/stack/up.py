@@ -91,7 +91,7 @@ def _wait_until_ready(service: Service, settings: Settings, say: Say, stop: thre
     deadline = time.monotonic() + service.patience_seconds
     while not stop.is_set():
         state = supervisor.calls(settings).getProcessInfo(service.name)["statename"]
-        if state in ("FATAL", "EXITED", "STOPPED", "UNKNOWN"):
+        if state in supervisor.STOPPED:
             raise _failed(service, settings, f"its process is in state {state}")
         missing = service.waiting_for(settings)
         if missing is None and _answers_itself(service, settings):
