@@ -142,7 +142,7 @@ def predict(
             expected='an object such as {"Age": 40}',
             fix="quote the whole row with single quotes in the shell",
         ) from error
-    console.print_json(data=fleet.predict(problem, [content]))
+    console.print_json(data=fleet.predict(fleet.replicas()[0], problem, [content]))
 
 
 @app.command()
@@ -153,7 +153,7 @@ def rollback(
     to_version: Annotated[int | None, typer.Option(help="Default: the champion before this one.")] = None,
 ) -> None:
     """Put an earlier version back; the one that was live is barred until `millrace release`."""
-    from millrace.steps.roll_out import roll_back
+    from millrace.steps.roll_back import roll_back
 
     console.print_json(data=roll_back(problem, to_version=to_version, actor=actor, reason=reason))
 
@@ -161,14 +161,16 @@ def rollback(
 @app.command()
 def release(
     problem: ProblemName,
-    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
+    version: Annotated[int, typer.Argument(help="The version that a rollback barred.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
+    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
 ) -> None:
-    """Lift the hold that a rollback placed: versions that were barred may be deployed again."""
+    """Lift the hold that a rollback placed on a version: it may be deployed again."""
     from millrace.adapters import champions
 
-    champions.release(problem, actor=actor, reason=reason)
-    console.print(f"The hold on {problem} is lifted.")
+    content_hash = champions.registration(problem, version)["content_hash"]
+    lifted = champions.release(problem, content_hash, actor=actor, reason=reason)
+    console.print(f"Version {version} of {problem} " + ("may be deployed again." if lifted else "was not barred."))
 
 
 @app.command()

@@ -95,7 +95,7 @@ def _prediction(problem: Problem) -> Panel:
     assert champion is not None  # the journey ended in a deployment
     golden = json.loads(package_store.get(champion.uri)["golden.json"])
     row = golden[0]["row"]
-    told = fleet.predict(problem.problem, [row])["predictions"][0]
+    told = fleet.predict(fleet.replicas()[0], problem.problem, [row])["predictions"][0]
     factors = "\n".join(
         f"  {factor['contribution']:+.2f}  {factor['column']} = {factor['value']}" for factor in told["factors"]
     )

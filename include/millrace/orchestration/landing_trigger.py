@@ -7,6 +7,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+Files = frozenset[tuple[str, str]]
+"""Paths and ETags."""
+
 
 class LandingTrigger(BaseEventTrigger):
     """Yields when new files appear, and again after `retry_seconds` while they are still not in bronze.
@@ -25,6 +28,7 @@ class LandingTrigger(BaseEventTrigger):
         self.problem = problem
         self.poll_seconds = poll_seconds
         self.retry_seconds = retry_seconds
+        self._known_to_bronze: Files = frozenset()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         arguments = {
@@ -35,7 +39,7 @@ class LandingTrigger(BaseEventTrigger):
         return "millrace.orchestration.landing_trigger.LandingTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        told: frozenset[tuple[str, str]] = frozenset()
+        told: Files = frozenset()
         told_at = 0.0
         while True:
             found = await self._look()
@@ -44,18 +48,25 @@ class LandingTrigger(BaseEventTrigger):
                 yield TriggerEvent({"new_files": len(found), "first": min(found)[0]})
             await asyncio.sleep(self.poll_seconds)
 
-    async def _look(self) -> frozenset[tuple[str, str]]:
+    async def _look(self) -> Files:
         try:
-            return await asyncio.to_thread(_new_files, self.problem)
+            return await asyncio.to_thread(self._new_files)
         except Exception as error:  # noqa: BLE001 - a watcher that ends would be silent for ever; the next look tells
             self.log.warning("Cannot look for new files of %s: %s", self.problem, error)
             return frozenset()
 
+    def _new_files(self) -> Files:
+        # Imported here, in the thread: these imports would hold up every other trigger of the process.
+        from millrace.contract.loading import get_problem
+        from millrace.settings import get_settings
+        from millrace.steps.ingest_files import landed, new_files
 
-def _new_files(problem: str) -> frozenset[tuple[str, str]]:
-    from millrace.contract.loading import get_problem
-    from millrace.settings import get_settings
-    from millrace.steps.ingest_files import new_files
-
-    contract = get_problem(problem, get_settings().problems_dir)
-    return frozenset((file.path, file.etag) for file in new_files(contract))
+        problem = get_problem(self.problem, get_settings().problems_dir)
+        listing = frozenset((file.path, file.etag) for file in landed(problem))
+        if listing == self._known_to_bronze:
+            # Bronze forgets no file, so what it knew at the last look needs no reading of its markers again.
+            return frozenset()
+        found = frozenset((file.path, file.etag) for file in new_files(problem))
+        if not found:
+            self._known_to_bronze = listing
+        return found

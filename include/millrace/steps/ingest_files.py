@@ -29,7 +29,7 @@ from millrace.steps.bronze_table import (
 )
 from millrace.steps.check_bronze import check_raw_data
 
-__all__ = ["LandedFile", "check_raw_data", "ingest_raw_data", "new_files"]
+__all__ = ["LandedFile", "check_raw_data", "ingest_raw_data", "landed", "new_files"]
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[Lande
     if lake.table_exists(table):
         markers = lake.read(table, snapshot_id=snapshot_id, columns=("path", "etag"), where="record == 'file'")
         known = set(zip(markers["path"].to_pylist(), markers["etag"].to_pylist(), strict=True))
-    found = [file for file in _landed(problem) if (file.path, file.etag) not in known]
+    found = [file for file in landed(problem) if (file.path, file.etag) not in known]
     return sorted(found, key=lambda file: (file.last_modified, file.path))
 
 
@@ -106,7 +106,8 @@ def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[s
     }
 
 
-def _landed(problem: Problem) -> Iterator[LandedFile]:
+def landed(problem: Problem) -> Iterator[LandedFile]:
+    """Every file under the landing prefix, known to bronze or not."""
     prefix = problem.landing_prefix
     for found in object_store.list_objects(get_settings().landing_bucket, prefix):
         parts = found.key.removeprefix(prefix).split("/")
@@ -119,7 +120,7 @@ def _chosen(problem: Problem, keys: list[str] | None, base: int) -> list[LandedF
     found = new_files(problem, snapshot_id=base)
     if not keys:
         return found
-    there = [file.path for file in _landed(problem)]
+    there = [file.path for file in landed(problem)]
     for key in keys:
         if key not in there:
             raise MillraceError(

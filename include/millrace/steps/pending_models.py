@@ -3,6 +3,7 @@
 from millrace.adapters import champions, lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.steps.roll_out import version_to_deploy
 
 
 def pending_train(problem: Problem) -> str | None:
@@ -29,10 +30,9 @@ def pending_train(problem: Problem) -> str | None:
 
 
 def pending_deploy(problem: Problem) -> str | None:
-    """Why a deployment is due: a version that passed the gate is newer than the champion and was never tried."""
-    newest: dict[int, str] = {step.version: step.state for step in champions.transitions(problem.problem)}
-    champion = champions.current(problem.problem)
-    passed = [version for version, state in newest.items() if state == "passed"]
-    if not passed or (champion is not None and max(passed) <= champion.version):
+    """Why a deployment is due: a version that passed the gate, and is not barred, is newer than the champion."""
+    version = version_to_deploy(problem.problem)
+    if version is None:
         return None
-    return f"version {max(passed)} passed the gate, the champion is {f'version {champion.version}' if champion else 'none'}"
+    champion = champions.current(problem.problem)
+    return f"version {version} passed the gate, the champion is {f'version {champion.version}' if champion else 'none'}"
