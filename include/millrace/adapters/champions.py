@@ -16,13 +16,15 @@ State = Literal["registered", "passed", "refused", "challenger", "champion", "re
 
 @dataclass(frozen=True)
 class Champion:
-    """The version in force. `generation` rises with every move of the problem and never repeats."""
+    """The version in force. `generation` rises with every move of the problem and never repeats; `replaces` is the
+    generation before, None where there was no champion."""
 
     problem: str
     version: int
     uri: str
     content_hash: str
     generation: int
+    replaces: int | None
     actor: str
     reason: str
     moved_at: datetime
@@ -50,7 +52,7 @@ class Hold:
     held_at: datetime
 
 
-CHAMPION = "problem, version, uri, content_hash, generation, actor, reason, moved_at"
+CHAMPION = "problem, version, uri, content_hash, generation, replaces, actor, reason, moved_at"
 
 
 def current(problem: str) -> Champion | None:
@@ -86,16 +88,17 @@ def move(
         LostRaceError: If somebody else moved the champion first.
     """
     new = {"problem": problem, "version": version, "uri": uri, "content_hash": content_hash}
-    new |= {"expected": expected_generation, "actor": actor, "reason": reason}
+    new |= {"actor": actor, "reason": reason, "replaces": expected_generation or None}
     with control() as connection:
         old = _locked(connection, problem)
         if (old.generation if old else 0) != expected_generation:
             raise _lost_race(problem, expected_generation, old)
         row = connection.execute(
             f"""
-            INSERT INTO control.champion_history (problem, version, uri, content_hash, generation, actor, reason)
+            INSERT INTO control.champion_history
+                (problem, version, uri, content_hash, generation, replaces, actor, reason)
             SELECT %(problem)s, %(version)s, %(uri)s, %(content_hash)s,
-                   1 + coalesce(max(generation), 0), %(actor)s, %(reason)s
+                1 + coalesce(max(generation), 0), %(replaces)s::bigint, %(actor)s, %(reason)s
             FROM control.champion_history WHERE problem = %(problem)s
             RETURNING {CHAMPION}
             """,

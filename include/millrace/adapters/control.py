@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS control.champion (
     uri text NOT NULL,
     content_hash text NOT NULL,
     generation bigint NOT NULL,
+    replaces bigint,
     actor text NOT NULL,
     reason text NOT NULL,
     moved_at timestamptz NOT NULL DEFAULT clock_timestamp()

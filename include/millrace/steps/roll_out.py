@@ -196,7 +196,8 @@ def mirror_alias(problem: str, version: int) -> bool:
 
 def _moved(champion: Champion, *, moved: bool) -> dict[str, Any]:
     # From the history, so that a retry after a kill still knows what to put back.
-    before = next((old for old in champions.history(champion.problem) if old.generation < champion.generation), None)
+    generations = {old.generation: old for old in champions.history(champion.problem)}
+    before = generations[champion.replaces] if champion.replaces else None
     previous = {"version": before.version, "uri": before.uri, "content_hash": before.content_hash} if before else None
     return {
         "problem": champion.problem,
