@@ -34,7 +34,7 @@ def load_warehouse(problem: Problem) -> dict[str, Any]:
         MillraceError: If there is no gold yet.
     """
     gold = names.gold(problem.problem)
-    # In this order: a snapshot that comes between is then loaded under too low a number, and loaded again, never missed.
+    # In this order: a snapshot that comes between is loaded under too low a number, and so again, never missed.
     newest = lake.newest_with(gold, GOLD_SEQ)
     head = lake.head(gold)
     if head is None or newest is None:

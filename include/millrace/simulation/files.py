@@ -1,0 +1,121 @@
+"""Raw files of any problem, made from its contract: valid rows with a known truth, broken rows with known reasons."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from millrace.contract.problem import Problem
+from millrace.simulation.breakages import break_rows
+from millrace.simulation.drawing import Mask, draw, levels, null_texts, text
+from millrace.simulation.real_files import match_real_files
+from millrace.simulation.truth import auc, known_truth
+
+__all__ = ["SimulatedFile", "match_real_files", "simulate_file"]
+
+REPEATED_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class SimulatedFile:
+    """A CSV file and what must become of it.
+
+    Attributes:
+        content: The file.
+        rows: Data rows of the file; `valid_rows` and `quarantined_rows` are its parts.
+        superseded_rows: Valid rows that repeat the key of an earlier one; they are superseded, not quarantined.
+        expected_by_reason: Reason code → rows that must be quarantined for it; a row may count under two codes.
+        truth_auc: AUC of the true probabilities on the labels of valid rows that no override decides: no model of these
+            inputs does better, but for luck.
+    """
+
+    content: bytes
+    rows: int
+    valid_rows: int
+    quarantined_rows: int
+    superseded_rows: int
+    expected_by_reason: dict[str, int]
+    truth_auc: float
+
+
+def simulate_file(
+    problem: Problem, *, rows: int, seed: int, broken_share: float = 0.1, first_row: int = 0
+) -> SimulatedFile:
+    """Make a file. The same arguments make the same bytes; the truth belongs to the problem, whatever the seed.
+
+    Args:
+        broken_share: Share of the rows that break the contract.
+        first_row: Keys and times rise from here, so that files with other first rows hold other keys.
+
+    Raises:
+        MillraceError: If the contract asks for what the simulator cannot make; it names the column or rule.
+    """
+    rng = np.random.default_rng([seed, first_row])
+    drawn, truth = draw(problem, rng, rows, first_row), known_truth(problem)
+    probability = truth.probabilities(drawn)
+    positive = rng.random(rows) < probability
+    lines = _lines(problem, drawn.values, drawn.missing, positive, rng)
+
+    order = rng.permutation(rows)
+    broken = np.sort(order[: round(rows * broken_share)])
+    counts = break_rows(problem, lines, broken.tolist(), rng)
+    repeated = _repeat(problem, lines, np.sort(order[len(broken) :]), rng)
+
+    known = np.ones(rows, dtype=bool)
+    known[[*broken, *repeated]] = False
+    known &= ~truth.overridden(drawn) & ~drawn.missing[problem.label.column]
+    return SimulatedFile(
+        content=_csv(problem, lines),
+        rows=rows,
+        valid_rows=rows - len(broken),
+        quarantined_rows=len(broken),
+        superseded_rows=len(repeated),
+        expected_by_reason=counts,
+        truth_auc=auc(positive[known], probability[known]),
+    )
+
+
+def _lines(
+    problem: Problem,
+    values: dict[str, np.ndarray],
+    missing: dict[str, Mask],
+    positive: Mask,
+    rng: np.random.Generator,
+) -> list[list[str]]:
+    columns = []
+    for name in problem.source.columns:
+        said = _labels(problem, positive, rng) if name == problem.label.column else text(problem, name, values[name])
+        nulls = null_texts(problem, name)
+        for row in np.flatnonzero(missing[name]).tolist():
+            said[row] = nulls[int(rng.integers(len(nulls)))]
+        columns.append(said)
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _labels(problem: Problem, positive: Mask, rng: np.random.Generator) -> list[str]:
+    name, yes = problem.label.column, problem.label.positive
+    if isinstance(yes, bool):
+        return ["true" if each == yes else "false" for each in positive.tolist()]
+    others = [level for level in levels(problem, name) or [] if level != yes] or (["no"] if yes == "yes" else [0])
+    chosen = rng.integers(len(others), size=len(positive)).tolist()
+    return [str(yes if each else others[other]) for each, other in zip(positive.tolist(), chosen, strict=True)]
+
+
+def _repeat(problem: Problem, lines: list[list[str]], valid: np.ndarray, rng: np.random.Generator) -> list[int]:
+    """Turn some valid rows into copies of the valid row before them."""
+    if not problem.source.primary_key or len(valid) < 2:
+        return []
+    size = min(round(len(lines) * REPEATED_SHARE), len(valid) // 2)
+    chosen = np.sort(rng.choice(np.arange(1, len(valid)), size=size, replace=False))
+    for place in chosen.tolist():
+        lines[valid[place]] = list(lines[valid[place - 1]])
+    return [int(row) for row in valid[chosen]]
+
+
+def _csv(problem: Problem, lines: list[list[str]]) -> bytes:
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=problem.source.delimiter, lineterminator="\n")
+    writer.writerow(problem.source.columns)
+    writer.writerows(lines)
+    return written.getvalue().encode()

@@ -1,0 +1,65 @@
+"""Real CSV files: which one is whose."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from millrace.contract.errors import MillraceError
+from millrace.contract.problem import Problem
+
+
+def match_real_files(folder: Path, problems: Iterable[Problem]) -> dict[str, Path]:
+    """Which CSV file of a folder fits which problem: the one whose header has its columns, and fewest others.
+
+    Key and time may be lacking where the contract assigns them.
+
+    Returns:
+        Problem name → file.
+
+    Raises:
+        MillraceError: If the folder holds no CSV file, or none or two fit a problem.
+    """
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        raise MillraceError(
+            "There are no files to use",
+            place=str(folder),
+            found="no such folder" if not folder.is_dir() else "no *.csv",
+            expected="CSV files with a header",
+            fix="name the folder that holds the CSV files, as in `make demo DATA=../data`",
+        )
+    return {problem.problem: _file_of(problem, files, folder) for problem in problems}
+
+
+def _file_of(problem: Problem, files: list[Path], folder: Path) -> Path:
+    headers = {file: _header(file, problem.source.delimiter) for file in files}
+    wanted = set(problem.source.columns) - problem.source.optional_in_file()
+    lacking = {file: wanted - header for file, header in headers.items()}
+    fitting = [file for file in files if not lacking[file]]
+    if not fitting:
+        closest = min(files, key=lambda file: len(lacking[file]))
+        missing = sorted(lacking[closest])
+        told = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise MillraceError(
+            f"No file fits the problem {problem.problem}",
+            place=str(folder),
+            found=f"{len(files)} CSV files; the closest, {closest.name}, lacks {told}",
+            expected=f"a header with {', '.join(name for name in problem.source.columns if name in wanted)}",
+            fix="put the file there, or name its columns in the problem's YAML as the file does",
+        )
+    surplus = {file: len(headers[file] - set(problem.source.columns)) for file in fitting}
+    best = [file for file in fitting if surplus[file] == min(surplus.values())]
+    if len(best) > 1:
+        raise MillraceError(
+            f"Two files fit the problem {problem.problem}",
+            place=str(folder),
+            found=", ".join(file.name for file in best),
+            expected="one file a problem",
+            fix="leave one of them in the folder",
+        )
+    return best[0]
+
+
+def _header(file: Path, delimiter: str) -> frozenset[str]:
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        return frozenset(next(csv.reader(lines, delimiter=delimiter), []))
