@@ -6,10 +6,13 @@ BOOT := $(PYTHON) infra/bootstrap.py
 INFRA := .venv/bin/python -m infra
 PYTEST := .venv/bin/pytest
 .DEFAULT_GOAL := help
-.PHONY: setup up down status open demo test test-unit test-faults bench check lint doctor lock clean logs help
+.PHONY: setup env up down status open demo test test-unit test-faults bench check lint doctor lock clean logs help
 
 setup: ## Install everything this clone needs; a second time it only looks
 	@$(BOOT) infra.setup
+
+env: ## Write .env with fresh passwords, mode 600 (the container stack needs no more)
+	@$(BOOT) infra.env_file
 
 up: setup ## Start the stack and wait until it is ready (PROFILE=core)
 	@$(INFRA) up --profile $(PROFILE)

@@ -1,6 +1,6 @@
 """The first step of `make setup`, with nothing but Python 3.11: an environment for the set-up itself, then the set-up.
 
-That environment (uv and rich, hashed pins) is made once per lock; after that this takes a tenth of a second.
+That environment (uv, rich, pydantic-settings; hashed pins) is made once per lock; after that this only looks.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ def main() -> None:
     if not mark.exists() or mark.read_text() != stamp:
         make(stamp)
     python = ENVIRONMENT / "bin" / "python"
-    os.execve(python, [str(python), "-m", *sys.argv[1:]], {**os.environ, "PYTHONPATH": str(ROOT)})
+    os.execve(python, [str(python), "-m", *sys.argv[1:]], {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"})
 
 
 def make(stamp: str) -> None:
-    print("  preparing the set-up (uv, rich)", flush=True)
+    print("  preparing the set-up", flush=True)
     half = ENVIRONMENT.with_name(f"setup-env.{os.getpid()}.half")
     half.parent.mkdir(parents=True, exist_ok=True)
     try:

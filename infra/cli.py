@@ -1,4 +1,4 @@
-"""The program behind the Makefile: `python -m infra up | down | status | open | env | run | check | logs | clean`."""
+"""The program behind the Makefile: `python -m infra up | down | status | open | run | check | logs | clean`."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ console = Console(highlight=False)
 @app.command()
 def up(profile: Annotated[str, typer.Option(help="Which services.")] = "core") -> None:
     """Start the stack and wait until it is ready; harmless when it is up."""
-    env()
+    ensure_env_file(env_file())
     settings = get_settings()
     services = of_profile(profile, settings)
     began = time.monotonic()
@@ -64,13 +64,6 @@ def status() -> None:
 def open_() -> None:
     """Print the addresses and logins."""
     console.print("\n".join(address_lines(get_settings())), soft_wrap=True, markup=False)
-
-
-@app.command()
-def env() -> None:
-    """Make the env file with fresh secrets if there is none."""
-    if ensure_env_file(env_file()):
-        console.print(f"wrote {env_file()} (mode 600): the passwords of this stack")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from infra.files import write_private
-from millrace.settings import Settings
+from millrace.settings import Settings, env_file
 
 HEAD = """\
 # Generated once; never commit. Every setting is described in include/millrace/settings.py.
@@ -32,6 +32,12 @@ def ensure_env_file(path: Path) -> bool:
     return True
 
 
+def main() -> None:
+    """`python -m infra.env_file`: for the container stack, which needs the file and nothing else."""
+    if ensure_env_file(env_file()):
+        print(f"wrote {env_file()} (mode 600): the passwords of this stack")
+
+
 def _secrets() -> dict[str, str]:
     """One random value for each secret setting."""
     fields = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
@@ -49,3 +55,7 @@ def _of_this_stack() -> str:
     """State folder and port offset, when this file is made for a second stack: whoever reads it finds that stack."""
     names = ("MILLRACE_HOME", "MILLRACE_PORT_OFFSET")
     return "".join(f"{name}={os.environ[name]}\n" for name in names if name in os.environ)
+
+
+if __name__ == "__main__":
+    main()

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     reports_bucket: str = "reports"
     mlflow_bucket: str = "mlflow"
 
+    spark_address: str = Field(
+        default="", description="Spark Connect, sc://host:port; empty means the server of the native stack."
+    )
     spark_connect_token: SecretStr = SecretStr("")
     ray_address: str = Field(default="", description="Ray job API; empty means the head of the native stack.")
     ray_auth_token: SecretStr = Field(
@@ -69,6 +72,9 @@ class Settings(BaseSettings):
     airflow_secret_key: SecretStr = SecretStr("")
     airflow_jwt_secret: SecretStr = SecretStr("")
 
+    serving_addresses: tuple[str, ...] = Field(
+        default=(), description="HTTP addresses of the replicas, a JSON list; empty means those of the native stack."
+    )
     replica: str = Field(default="serving_1", description="The name under which a serving replica reports.")
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
@@ -114,11 +120,16 @@ class Settings(BaseSettings):
 
         The client sends a token without TLS to the name `localhost` alone, so not 127.0.0.1.
         """
+        if self.spark_address:
+            return self.spark_address
         token = self.spark_connect_token.get_secret_value()
         suffix = f"/;token={token}" if token else ""
         return f"sc://localhost:{self.port('spark_connect')}{suffix}"
 
     def replica_urls(self) -> list[str]:
+        """Where each serving replica answers."""
+        if self.serving_addresses:
+            return list(self.serving_addresses)
         return [self.url("serving_1"), self.url("serving_2")]
 
 

@@ -1,14 +1,14 @@
 """`python -m infra.setup`: makes what is missing, side by side. Interrupted, the next run goes on."""
 
 import fcntl
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
-from infra.paths import TOOLS, VENV
+from infra import env_file
+from infra.paths import TOOLS
 from infra.progress import Board, board
 from infra.setup import maven, minio, python_environments
 from infra.setup.building import SetupError, Task
@@ -28,8 +28,7 @@ def main() -> None:
         missing = [task for task in tasks if not task.is_there()]
         if missing and not make(missing, console):
             sys.exit(1)
-    done = subprocess.run([str(VENV / "bin" / "python"), "-m", "infra", "env"], check=False)
-    sys.exit(done.returncode)
+    env_file.main()
 
 
 def make(tasks: list[Task], console: Console) -> bool:

@@ -1,0 +1,13 @@
+# One image for each role that runs our Python: `--build-arg GROUP=train` (Ray head, MLflow) or `serving`.
+FROM python:3.11-slim-bookworm
+ARG GROUP
+WORKDIR /millrace
+COPY requirements/${GROUP}.txt requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
+    && useradd --create-home --uid 1000 millrace
+COPY include include
+COPY expectations expectations
+COPY serving serving
+COPY spark_jobs spark_jobs
+ENV PYTHONPATH=/millrace:/millrace/include PYTHONUNBUFFERED=1
+USER 1000
