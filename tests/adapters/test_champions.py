@@ -8,7 +8,7 @@ import pytest
 from millrace.adapters import champions, control, replica_reports
 from millrace.contract.errors import LostRaceError, MillraceError
 from millrace.settings import Settings
-from tests.adapters.throwaway import forget, throwaway_problem
+from tests.control_rows import forget, throwaway_problem
 
 pytestmark = pytest.mark.stack
 

@@ -1,0 +1,248 @@
+"""The API: what it answers, and that every refusal has one shape and says what would be right."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.app import create_app
+from serving.champion import InForce, Watch
+from tests.serving.world import World, package
+
+PREDICT = "/v1/models/diabetes/predict"
+PERSON = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": 20, "Insulin": 80, "BMI": 30.5}
+PERSON |= {"DiabetesPedigreeFunction": 0.4, "Age": 40}
+APPLICANT = {"person_age": 30, "person_education": "Master", "person_income": 60000, "person_emp_exp": 5}
+APPLICANT |= {"person_home_ownership": "RENT", "loan_amnt": 9000, "loan_intent": "MEDICAL", "loan_int_rate": 11}
+APPLICANT |= {"loan_percent_income": 0.15, "cb_person_cred_hist_length": 6, "credit_score": 640}
+APPLICANT |= {"previous_loan_defaults_on_file": "No"}
+
+
+@pytest.fixture(scope="module")
+def watch() -> Watch:
+    world = World()
+    world.deploy("diabetes", package("diabetes"), version=7)
+    world.deploy("loan", package("loan", estimator="logistic_regression"))
+    watch = world.watch()
+    watch.look()
+    return watch
+
+
+@pytest.fixture
+def client(watch: Watch) -> Iterator[TestClient]:
+    with TestClient(create_app(watch)) as client:
+        yield client
+
+
+def refused(client: TestClient, status: int, path: str = PREDICT, **request: Any) -> dict[str, Any]:
+    answer = client.post(path, **request)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told: dict[str, Any] = answer.json()
+    assert told["status"] == status
+    assert all(told[key] for key in ("title", "found", "expected", "fix"))
+    return told
+
+
+def test_a_prediction_tells_probability_risk_factors_and_origin(client: TestClient, watch: Watch) -> None:
+    answer = client.post(PREDICT, json={"rows": [PERSON, PERSON]}).json()
+    first, second = answer["predictions"]
+    assert first["probability"] == pytest.approx(watch.in_force["diabetes"].scorer.score(PERSON).probability)
+    assert first["risk"] in ("low", "medium", "high")
+    assert first["positive"] == (first["probability"] >= 0.4)
+    assert first["decided_by"] == "model"
+    assert first["reason"] is None
+    assert {f["column"] for f in first["factors"]} <= set(PERSON)
+    assert first["prediction_id"] != second["prediction_id"]
+    assert answer["model"]["version"] == 7
+    assert answer["model"]["content_hash"] == watch.in_force["diabetes"].package.manifest.content_hash
+
+
+def test_an_override_decides_before_the_model_and_says_why(client: TestClient) -> None:
+    row = {**APPLICANT, "previous_loan_defaults_on_file": "Yes"}
+    (prediction,) = client.post("/v1/models/loan/predict", json={"rows": [row]}).json()["predictions"]
+    assert prediction["probability"] == 0
+    assert prediction["decided_by"] == "previous_default"
+    assert "always refused" in prediction["reason"]
+    assert prediction["factors"] == []
+
+
+def test_a_batch_answers_row_by_row_in_order(client: TestClient) -> None:
+    rows = [{**PERSON, "Age": 20 + position % 60} for position in range(1000)]
+    many = client.post(PREDICT, json={"rows": rows}).json()["predictions"]
+    assert len(many) == 1000
+    single = client.post(PREDICT, json={"rows": [rows[517]]}).json()["predictions"][0]
+    assert many[517]["probability"] == pytest.approx(single["probability"], abs=1e-6)
+    assert [f["column"] for f in many[517]["factors"]] == [f["column"] for f in single["factors"]]
+
+
+def test_every_invalid_row_is_told_at_once(client: TestClient) -> None:
+    rows = [PERSON, {**PERSON, "Age": 300, "Glucose": "high"}, {**PERSON, "Glukose": 1}, 5]
+    told = refused(client, 422, json={"rows": rows})
+    found = {(error["row"], error["reason"]) for error in told["errors"]}
+    assert found == {(1, "range:Age"), (1, "type:Glucose"), (2, "unknown:Glukose"), (3, "row")}
+    assert told["rows_refused"] == 3
+
+
+def test_many_faults_are_told_in_part_and_counted_in_full(client: TestClient) -> None:
+    told = refused(client, 422, json={"rows": [{"a": 1}] * 500})
+    assert len(told["errors"]) == 100
+    assert told["rows_refused"] == 500
+
+
+def test_a_sensitive_or_unknown_column_is_refused_without_its_value(client: TestClient) -> None:
+    told = refused(client, 422, json={"rows": [{**PERSON, "visit_id": "V12345678"}]})
+    assert told["errors"][0]["reason"] == "unknown:visit_id"
+    assert "V12345678" not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b'{"rows": [{}]} more', 400),
+        (b"\xff\xfe", 400),
+        (b"[" * 5000, 400),
+        (b'{"rows":' * 300 + b"1" + b"}" * 300, 400),
+        (b"1" * 5000, 400),
+        (b"null", 422),
+        (b"[]", 422),
+        (b'{"row": []}', 422),
+        (b'{"rows": {}}', 422),
+        (b'{"rows": []}', 422),
+        (b'{"rows": [{}], "more": 1}', 422),
+        (b'{"rows": [' + b"{}," * 1000 + b"{}]}", 422),
+        (b'{"rows": [{"Age": NaN, "BMI": -Infinity, "Glucose": 1e999}]}', 422),
+        (b'{"rows": ["' + b"x" * 2_000_001 + b'"]}', 413),
+    ],
+)
+def test_what_is_no_list_of_rows_is_refused(client: TestClient, sent: bytes, status: int) -> None:
+    refused(client, status, content=sent, headers={"content-type": "application/json"})
+
+
+def test_the_wrong_kind_of_body_is_refused(client: TestClient) -> None:
+    assert "Content-Type" in refused(client, 415, content=b"{}")["expected"]
+    refused(client, 415, data={"rows": "1"})
+    refused(client, 415, json={"rows": [PERSON]}, headers={"content-encoding": "gzip"})
+
+
+def test_json_with_a_charset_is_json(client: TestClient) -> None:
+    content = json.dumps({"rows": [PERSON]}).encode()
+    answer = client.post(PREDICT, content=content, headers={"content-type": "Application/JSON; charset=utf-8"})
+    assert answer.status_code == 200
+
+
+def test_a_body_in_chunks_is_cut_off_too(client: TestClient) -> None:
+    sent = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            sent.append(1)
+            yield b" " * 100_000
+
+    refused(client, 413, content=chunks(), headers={"content-type": "application/json"})
+
+
+def test_an_unknown_problem_is_told_with_the_closest(client: TestClient) -> None:
+    assert refused(client, 404, "/v1/models/diabets/predict", json={})["expected"] == 'did you mean "diabetes"?'
+    answer = client.get("/v1/models/nope")
+    assert answer.status_code == 404
+    assert "diabetes, loan" in answer.json()["expected"]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", PREDICT, 405), ("GET", "/nope", 404)])
+def test_wrong_paths_and_methods_have_the_same_shape(client: TestClient, method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert status != 405 or answer.headers["allow"] == "POST"
+
+
+def test_a_model_tells_what_it_takes_and_where_it_comes_from(client: TestClient) -> None:
+    told = client.get("/v1/models/diabetes").json()
+    assert told["model"]["version"] == 7
+    assert told["columns"]["Age"]["unit"] == "years"
+    assert (told["columns"]["Age"]["min"], told["columns"]["Age"]["max"]) == (18, 120)
+    assert told["threshold"] == 0.4
+    assert told["lineage"] == {"gold_tag": "trained_sample"}
+    assert "visit_id" not in told["columns"]
+    assert [model["problem"] for model in client.get("/v1/models").json()["models"]] == ["diabetes", "loan"]
+
+
+def test_the_example_of_the_schema_is_a_valid_request(client: TestClient) -> None:
+    for problem in ("diabetes", "loan"):
+        (example,) = client.get(f"/v1/models/{problem}/schema").json()["examples"]
+        assert client.post(f"/v1/models/{problem}/predict", json=example).status_code == 200
+
+
+def test_openapi_has_one_exact_operation_a_champion(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    schema = paths["/v1/models/diabetes/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["rows"]["items"]["properties"]["Age"]["maximum"] == 120
+    assert "/v1/models/loan/predict" in paths
+
+
+def test_the_health_of_a_replica(client: TestClient) -> None:
+    assert client.get("/healthz").json()["status"] == "alive"
+    assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}
+    with TestClient(create_app(World().watch())) as young:
+        assert young.get("/healthz").status_code == 200
+        assert young.get("/readyz").status_code == 503
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """The log of the application, which does not pass it on to the root logger."""
+    ours = logging.getLogger("serving")
+    ours.addHandler(caplog.handler)
+    yield caplog
+    ours.removeHandler(caplog.handler)
+
+
+def test_what_nobody_expected_is_a_500_with_an_id_and_no_traceback(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    value = 4711
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError(f"row has {value}")
+
+    monkeypatch.setattr("serving.routes.answer", broken)
+    answer = client.post(PREDICT, json={"rows": [PERSON]}, headers={"x-request-id": "abc-1"})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert "abc-1" in answer.json()["fix"]
+    assert "ZeroDivisionError" not in answer.text
+    assert "abc-1" in log.text
+    assert "ZeroDivisionError" in log.text
+    assert "row has 4711" not in log.text
+
+
+def test_logs_and_metrics_tell_of_requests_but_never_of_rows(client: TestClient, log: pytest.LogCaptureFixture) -> None:
+    client.post(PREDICT, json={"rows": [{**PERSON, "DiabetesPedigreeFunction": 0.98765}]})
+    client.post(PREDICT, json={"rows": [{**PERSON, "name": "Ann Smith"}]})
+    client.get("/secret-path?token=4711")
+    lines = [json.loads(message) for message in log.messages if message.startswith("{")]
+    assert (lines[0]["problem"], lines[0]["version"], lines[0]["rows"], lines[0]["status"]) == ("diabetes", 7, 1, 200)
+    metrics = client.get("/metrics").text
+    assert 'millrace_predictions_total{problem="diabetes",version="7"} 1.0' in metrics
+    assert 'millrace_champion_generation{problem="loan",version="1"} 1.0' in metrics
+    for secret in ("0.98765", "Ann", "secret-path", "4711"):
+        assert secret not in log.text
+        assert secret not in metrics
+
+
+def test_a_champion_that_changes_during_a_request_answers_whole(watch: Watch) -> None:
+    world = World()
+    world.deploy("diabetes", package("diabetes"))
+    other = world.watch()
+    other.look()
+    before: InForce = other.in_force["diabetes"]
+    world.deploy("diabetes", package("diabetes", seed=2), version=2)
+    other.look()
+    assert before.champion.version == 1
+    assert other.in_force["diabetes"].champion.version == 2
