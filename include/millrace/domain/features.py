@@ -2,8 +2,8 @@
 
 A column of values is a float64 array with NaN for a missing number (integers and booleans too), or an object array with
 None for a missing string. Everything inside is float64; one cast to float32 stands at the end, and after it this way of
-running and the one for single rows (`feature_rows`) agree exactly. A node reads the earlier node of that name, or else the
-column; `missing` and `one_hot` always read the column.
+running and the one for single rows (`feature_rows`) agree exactly. A node reads the earlier node of that name, or else
+the column; `missing` and `one_hot` always read the column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ from millrace.contract.source import Column, ColumnName, ColumnType, Model, Scal
 Row = Mapping[str, Scalar | None]
 Columns = Mapping[str, NDArray[np.generic]]
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int8]
 Matrix = NDArray[np.float32]
 
 MOST_LEVELS = 30

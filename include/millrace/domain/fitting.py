@@ -4,18 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 import xgboost
-from numpy.typing import NDArray
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from millrace.contract.problem import Estimator
 from millrace.contract.source import Model
 from millrace.domain.calibration import Calibration, Isotonic, Platt
-from millrace.domain.features import Floats, Matrix
+from millrace.domain.features import Floats, Labels, Matrix
 from millrace.domain.models import COEFFICIENTS, GRAPH, TREES, Coefficients
 from millrace.domain.package import as_json
-
-Labels = NDArray[np.int8]
 
 ISOTONIC_FROM_ROWS = 3_000
 """Fewer calibration rows than this make an isotonic curve noisier than the error it removes."""

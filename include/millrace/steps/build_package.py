@@ -96,7 +96,8 @@ def parity(files: Mapping[str, bytes]) -> float:
     )
     columns = columns_of(rows, request_types(package.problem))
     many = scorer.score_columns(columns)
-    worst = max(worst, *(abs(scorer.score(row).probability - p) for row, p in zip(rows, many, strict=True)))
+    one_by_one = np.array([scorer.score(row).probability for row in rows])
+    worst = max(worst, float(np.abs(one_by_one - many).max()))
     model = open_model(package.files)
     if isinstance(model, TreeModel):
         features = run_columns(scorer.program, columns)

@@ -1,0 +1,108 @@
+"""The gate: what a candidate must show before it may serve. Pure: from evidence and limits to conditions."""
+
+from dataclasses import dataclass
+
+from millrace.contract.problem import Gate
+from millrace.contract.source import Model
+from millrace.domain.evaluation import Evaluation, Figure, GroupFigure
+
+MOST_APART = 1e-5
+"""Largest parity difference of a package (float32 sums in another order differ by about 1e-6)."""
+
+
+class Evidence(Model):
+    """What was measured of a candidate, on holdout rows that the model itself decides unless said otherwise."""
+
+    model_rows: Evaluation
+    all_rows: Evaluation
+    """With overrides applied, on every holdout row: what callers see."""
+    brier_gain: Figure
+    """Brier score of the training prevalence minus that of the candidate, paired."""
+    ece_limit: float
+    """Simulated for this holdout: what a perfect model exceeds once in a hundred."""
+    worse_than_baseline: Figure
+    """Log loss of the candidate minus that of the logistic regression fitted beside it, paired."""
+    champion_version: int | None = None
+    worse_than_champion: Figure | None = None
+    """Log loss of the candidate minus that of the champion on the same rows, paired."""
+    champion_note: str = ""
+    """Why there is no comparison with a champion."""
+    latency_p95_ms: float
+    parity: float
+    groups: tuple[GroupFigure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of the gate. `words` say it to a person; `observed` is None where nothing could be measured."""
+
+    name: str
+    observed: float | None
+    limit: float
+    passed: bool
+    words: str
+
+
+def judge(gate: Gate, evidence: Evidence) -> tuple[Condition, ...]:
+    """Every condition with observed value and limit; a candidate passes if all did."""
+    figures = evidence.model_rows.figures
+    auc, precision = figures["auc"].value, figures["average_precision"].value
+    highest = max((v for v in (auc, evidence.all_rows.figures["auc"].value) if v is not None), default=None)
+    conditions = [
+        _at_least("auc", auc, gate.min_auc, "AUC on the rows that the model decides"),
+        _at_least("average_precision", precision, gate.min_average_precision, "average precision"),
+        _above(
+            "brier_skill",
+            evidence.brier_gain.low,
+            0.0,
+            "gain in Brier score over the prevalence, lower end of interval",
+        ),
+        _at_most(
+            "calibration", figures["ece"].value, evidence.ece_limit, "calibration error (ECE) against a perfect model's"
+        ),
+        _at_most(
+            "not_inferior_to_baseline",
+            evidence.worse_than_baseline.high,
+            gate.non_inferiority_margin,
+            "log loss above logistic regression's, upper end of interval",
+        ),
+        _against_champion(gate, evidence),
+        _at_most(
+            "suspiciously_good", highest, gate.suspicious_auc, "AUC; above the limit a leak is likelier than skill"
+        ),
+        _at_most(
+            "latency", evidence.latency_p95_ms, gate.max_latency_ms, "ms for one row with factors, 95th percentile"
+        ),
+        _at_most("parity", evidence.parity, MOST_APART, "difference between the ways to the same probability"),
+    ]
+    conditions += [
+        _at_most(
+            f"group:{one.column}={one.group}",
+            one.gap,
+            one.max_gap,
+            f"{one.metric} behind all rows, {one.rows} rows",
+        )
+        for one in evidence.groups
+        if one.judged
+    ]
+    return tuple(conditions)
+
+
+def _against_champion(gate: Gate, evidence: Evidence) -> Condition:
+    name, limit = "not_inferior_to_champion", gate.non_inferiority_margin
+    if evidence.worse_than_champion is None:
+        return Condition(name, None, limit, True, evidence.champion_note or "there is no champion yet")
+    words = f"log loss above champion's (version {evidence.champion_version}), upper end of interval"
+    return _at_most(name, evidence.worse_than_champion.high, limit, words)
+
+
+def _at_least(name: str, observed: float | None, limit: float, words: str) -> Condition:
+    return Condition(name, observed, limit, observed is not None and observed >= limit, words)
+
+
+def _above(name: str, observed: float | None, limit: float, words: str) -> Condition:
+    return Condition(name, observed, limit, observed is not None and observed > limit, words)
+
+
+def _at_most(name: str, observed: float | None, limit: float, words: str) -> Condition:
+    return Condition(name, observed, limit, observed is not None and observed <= limit, words)
