@@ -14,6 +14,7 @@ from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
+from millrace.steps.quality_check import nothing_new
 from spark_jobs.bronze_rows import judged_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
@@ -47,7 +48,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     A contract of another hash judges every row of bronze again and replaces silver.
 
     Returns:
-        table, branch and base (None where nothing is new), snapshot_id, changed (rows written), rebuilt, receipt.
+        table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, receipt.
 
     Raises:
         LostRaceError: If another attempt published quarantine first.
@@ -55,9 +56,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     bronze = lake.head(names.bronze_files(problem.source_name))
     silver = names.silver(problem.source_name)
     if bronze is None or _seen(silver).is_at(bronze.snapshot_id, problem.contract_hash()):
-        head = lake.head(silver)
-        snapshot_id = head.snapshot_id if head else None
-        return {"table": silver, "branch": None, "base": None, "snapshot_id": snapshot_id, "changed": 0}
+        return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
     branch = lake.cut_branch(silver, attempt)
@@ -135,6 +134,7 @@ def _write_silver(
         "changed": changed,
         "rebuilt": rebuild,
         "receipt": batch.receipt.as_json(),
+        "run_id": batch.run_id,
     }
 
 

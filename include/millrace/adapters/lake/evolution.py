@@ -42,4 +42,4 @@ def set_properties(table: str, properties: dict[str, str]) -> None:
     changed = {key: value for key, value in properties.items() if loaded.properties.get(key) != value}
     if changed:
         with loaded.transaction() as transaction:
-            transaction.set_properties(**changed)
+            transaction.set_properties(changed)

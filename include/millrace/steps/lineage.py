@@ -1,0 +1,42 @@
+"""Where a gold snapshot came from, told by receipts, which stay when the snapshots they name have expired."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from millrace.adapters import lake
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.steps.recorded import BRONZE_SNAPSHOT, RECEIPT
+
+
+def gold_receipt(problem: Problem, silver_snapshot: int, after: int | None) -> dict[str, Any]:
+    """The receipts of the silver commits that a gold commit takes in, added up.
+
+    Args:
+        after: The silver snapshot that gold holds already; None: nothing.
+
+    Returns:
+        silver_snapshot, bronze_snapshot (the newest), files, and the counts of `spark_jobs.receipt` but for files'.
+    """
+    commits: list[dict[str, str]] = []
+    for head in lake.history(names.silver(problem.source_name)):
+        if head.snapshot_id == after:
+            break
+        # Silver may have moved on since it was read.
+        if head.snapshot_id == silver_snapshot or commits:
+            commits.append(head.properties)
+    told = [json.loads(properties[RECEIPT]) for properties in commits if RECEIPT in properties]
+    by_reason: Counter[str] = Counter()
+    for receipt in told:
+        by_reason.update(receipt["by_reason"])
+    return {
+        "silver_snapshot": silver_snapshot,
+        "bronze_snapshot": next((int(p[BRONZE_SNAPSHOT]) for p in commits if BRONZE_SNAPSHOT in p), None),
+        "files": sorted({path for receipt in told for path in receipt["files"]}),
+        "by_reason": dict(sorted(by_reason.items())),
+        **{name: sum(receipt[name] for receipt in told) for name in _COUNTS},
+    }
+
+
+_COUNTS = ("rows_read", "rows_valid", "rows_quarantined", "rows_superseded")
