@@ -15,11 +15,15 @@ class Numeric(Model):
 
     kind: Literal["numeric"] = "numeric"
     input: ColumnName
+    """A column, or the name of an earlier feature."""
     name: ColumnName | None = None
+    """Default: the input's name."""
     impute: float | Literal["median", "keep"] = "median"
     """The number used for a missing value, or the training median, or keep (NaN: trees only)."""
     min: float | None = None
+    """Smaller values become this."""
     max: float | None = None
+    """Larger values become this."""
 
 
 class Log1p(Model):
@@ -27,7 +31,9 @@ class Log1p(Model):
 
     kind: Literal["log1p"] = "log1p"
     input: ColumnName
+    """A column, or the name of an earlier feature."""
     name: ColumnName | None = None
+    """Default: `<input>_log1p`."""
 
 
 class Ratio(Model):
@@ -35,9 +41,13 @@ class Ratio(Model):
 
     kind: Literal["ratio"] = "ratio"
     numerator: ColumnName
+    """A column, or the name of an earlier feature."""
     denominator: ColumnName
+    """A column, or the name of an earlier feature."""
     name: ColumnName
+    """Name of the feature."""
     when_zero: float = 0.0
+    """The value where the denominator is 0 or either side is missing."""
 
 
 class Bin(Model):
@@ -45,8 +55,11 @@ class Bin(Model):
 
     kind: Literal["bin"] = "bin"
     input: ColumnName
+    """A column, or the name of an earlier feature."""
     edges: tuple[float, ...] = Field(min_length=1)
+    """Where one code ends and the next begins."""
     name: ColumnName | None = None
+    """Default: `<input>_bin`."""
 
 
 class Missing(Model):
@@ -54,7 +67,9 @@ class Missing(Model):
 
     kind: Literal["missing"] = "missing"
     input: ColumnName
+    """A column."""
     name: ColumnName | None = None
+    """Default: `<input>_missing`."""
 
 
 class OneHot(Model):
@@ -62,9 +77,11 @@ class OneHot(Model):
 
     kind: Literal["one_hot"] = "one_hot"
     input: ColumnName
+    """A column."""
     levels: tuple[str, ...] | None = None
     """Default: the allowed values of the column, otherwise the levels seen in training (at most 30)."""
     name: ColumnName | None = None
+    """Default: the column's name; each level is then `<name>=<level>`."""
 
 
 FeatureNode = Annotated[Numeric | Log1p | Ratio | Bin | Missing | OneHot, Field(discriminator="kind")]

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, node_inputs, node_name
+from millrace.contract.modelling import Gate, Training
 from millrace.contract.source import Column, ColumnName, Identifier, Model, Scalar, Source
 
 
@@ -14,136 +15,46 @@ class Label(Model):
     """What is to be predicted: a column, and its value that means "yes"."""
 
     column: ColumnName
+    """The column; gold calls it `label`, 1 for the positive value, 0 for any other, null while it is unknown."""
     positive: Scalar = 1
+    """The value that means "yes", of the column's type."""
 
 
 class Override(Model):
     """A condition that decides before the model: matching rows get the fixed probability and are not trained on."""
 
     name: Identifier
+    """Told as `decided_by` with each prediction that the override decides."""
     column: ColumnName
+    """The column it looks at; it is then no input of the model."""
     equals: Scalar
+    """The value at which it decides."""
     probability: float = Field(ge=0, le=1)
+    """The probability that such rows get."""
     reason: str = Field(min_length=10)
     """Why this is a rule and not something to learn; shown with each prediction it decides."""
-
-
-class SearchRange(Model):
-    """The range of one hyperparameter."""
-
-    low: float
-    high: float
-    scale: Literal["linear", "log", "integer"] = "linear"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high or (self.scale == "log" and self.low <= 0):
-            raise ValueError(f"low {self.low} must be below high {self.high} (and above 0 on a log scale)")
-        return self
-
-
-Estimator = Literal["logistic_regression", "xgboost"]
-
-DEFAULT_SEARCH_SPACE: dict[Estimator, dict[str, SearchRange]] = {
-    "logistic_regression": {"c": SearchRange(low=0.001, high=10, scale="log")},
-    "xgboost": {
-        "n_estimators": SearchRange(low=40, high=200, scale="integer"),
-        "max_depth": SearchRange(low=2, high=5, scale="integer"),
-        "learning_rate": SearchRange(low=0.02, high=0.3, scale="log"),
-        "subsample": SearchRange(low=0.6, high=1.0),
-        "colsample_bytree": SearchRange(low=0.5, high=1.0),
-        "min_child_weight": SearchRange(low=1, high=20, scale="log"),
-        "reg_lambda": SearchRange(low=0.1, high=30, scale="log"),
-    },
-}
-
-
-class Split(Model):
-    """How rows go to folds, for ever: by a hash of the key (or of a group column), or by time."""
-
-    by: Literal["key", "group", "time"] = "key"
-    group: ColumnName | None = None
-    """The column whose rows must stay together (by: group)."""
-    holdout_share: float = Field(default=0.2, gt=0, lt=0.5)
-    calibration_share: float = Field(default=0.15, gt=0, lt=0.5)
-    salt: str = "millrace"
-    """Changing it draws new folds: the champion then has seen part of the new holdout."""
-
-    @model_validator(mode="after")
-    def _group_named(self) -> Self:
-        if (self.by == "group") != (self.group is not None):
-            raise ValueError("split by group needs group: <column>, and only then")
-        return self
-
-
-class Training(Model):
-    """How models are searched and fitted."""
-
-    estimators: tuple[Estimator, ...] = ("logistic_regression", "xgboost")
-    search_space: dict[Estimator, dict[str, SearchRange]] = Field(default={})
-    """Ranges that replace the default ones, by estimator and hyperparameter."""
-    trials: int = Field(default=20, ge=1, le=500)
-    split: Split = Split()
-    seed: int = 0
-    imbalance: Literal["none", "balanced"] = "none"
-    """balanced weighs both classes alike while fitting; calibration then restores the true prevalence."""
-
-    @model_validator(mode="after")
-    def _known_hyperparameters(self) -> Self:
-        for estimator, ranges in self.search_space.items():
-            known = DEFAULT_SEARCH_SPACE[estimator]
-            for name in ranges:
-                if name not in known:
-                    raise ValueError(f"search_space.{estimator} has no {name}; known: {', '.join(known)}")
-        return self
-
-    def ranges(self, estimator: Estimator) -> dict[str, SearchRange]:
-        """The search space of one estimator: the defaults, with this problem's replacements."""
-        return DEFAULT_SEARCH_SPACE[estimator] | self.search_space.get(estimator, {})
-
-
-class GroupLimit(Model):
-    """A limit on how much worse a metric may be for one group of rows than for all."""
-
-    column: ColumnName
-    edges: tuple[float, ...] = ()
-    """Bands of a numeric column, such as age bands; empty: each value is a group."""
-    metric: Literal["auc", "brier", "recall"] = "auc"
-    max_gap: float = Field(gt=0, le=1)
-    min_rows: int = Field(default=50, ge=10)
-    """Groups with fewer rows in the holdout are reported, not judged."""
-
-
-class Gate(Model):
-    """What a candidate must show on the holdout before it may serve."""
-
-    min_auc: float = Field(default=0.6, ge=0.5, le=1)
-    min_average_precision: float = Field(default=0.0, ge=0, le=1)
-    suspicious_auc: float = Field(default=0.99, gt=0.5, le=1)
-    """Above this a leak is more likely than a good model: the candidate waits for a person."""
-    non_inferiority_margin: float = Field(default=0.02, gt=0)
-    """Largest worsening of the log loss, at the upper end of the interval, against baseline and champion."""
-    max_latency_ms: float = Field(default=5.0, gt=0)
-    """Budget of one row, features, model and factors, 95th percentile."""
-    groups: tuple[GroupLimit, ...] = ()
 
 
 class RiskBand(Model):
     """A name for the probabilities below a bound."""
 
     name: str = Field(min_length=1, max_length=40)
+    """What callers read as `risk`."""
     below: float = Field(gt=0, le=1)
+    """Probabilities below this bound, and not below the one before, are of this band."""
 
 
 class Serving(Model):
     """How a probability is told to the caller."""
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    """From this probability on, a prediction is told as positive."""
     risk_bands: tuple[RiskBand, ...] = (
         RiskBand(name="low", below=0.2),
         RiskBand(name="medium", below=0.5),
         RiskBand(name="high", below=1.0),
     )
+    """Rising bounds; the last is 1.0."""
     factors: int = Field(default=3, ge=0, le=20)
     """How many of the input columns that moved the prediction most are told."""
 
@@ -170,14 +81,19 @@ class Problem(Model):
     problem: Identifier
     """The name: of the file, the DAGs, the gold table, the registered model and the API path."""
     title: str = Field(min_length=1, max_length=60)
+    """The name for people, in Airflow and in the API."""
     owner: str = Field(min_length=1, max_length=60)
+    """Who answers for it: the owner of its DAGs."""
     description: str = ""
+    """One or two sentences, shown in Airflow, the model card and the API."""
     sources: dict[Identifier, Source] = Field(min_length=1, max_length=1)
     """One source a problem for now; the map leaves room for more."""
     entities: tuple[ColumnName, ...] = ()
     """Join keys of online features; default: the primary key."""
     label: Label
+    """What is to be predicted."""
     overrides: tuple[Override, ...] = ()
+    """Rules that decide before the model."""
     exclude: tuple[ColumnName, ...] = ()
     """Columns that go to gold but are no input of the model: groups to watch, facts known too late."""
     features: tuple[FeatureNode, ...] = ()
@@ -185,9 +101,13 @@ class Problem(Model):
     aggregations: tuple[()] = ()
     """Reserved: features across rows."""
     training: Training = Training()
+    """How models are searched and fitted."""
     gate: Gate = Gate()
+    """What a candidate must show before it may serve."""
     serving: Serving = Serving()
+    """How a probability is told to the caller."""
     schedules: Schedules = Schedules()
+    """When work starts by itself, besides data arriving."""
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:

@@ -79,9 +79,13 @@ class CrossColumnRule(Model):
     """A comparison that must hold between two columns of a row; a missing value on either side passes."""
 
     name: Identifier
+    """Told in the reason code of a row that breaks it: `cross_column:<name>`."""
     left: ColumnName
+    """A column."""
     operator: Literal["<", "<=", ">", ">=", "==", "!="]
+    """The comparison that must hold."""
     right: ColumnName
+    """A column of the same type; integer and number compare."""
 
 
 class Quality(Model):
@@ -99,9 +103,11 @@ class Source(Model):
     """Where rows come from and what each must be."""
 
     format: Literal["csv"] = "csv"
+    """CSV with a header line, in UTF-8; `.csv` is not required."""
     landing: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*/)*$")
     """Prefix in the landing bucket, ending in "/"; default: the source's name."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """The character between fields."""
     null_values: tuple[str, ...] = ("", "NA", "N/A", "null", "NULL")
     """Spellings of "no value" in any column."""
     mode: Literal["keyed", "append"] = "keyed"
@@ -119,6 +125,7 @@ class Source(Model):
     rules: tuple[CrossColumnRule, ...] = ()
     """Comparisons between columns."""
     quality: Quality = Quality()
+    """Limits of a whole batch or table."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

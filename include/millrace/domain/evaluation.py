@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.contract.problem import GroupLimit
+from millrace.contract.modelling import GroupLimit
 from millrace.contract.source import Model
 from millrace.domain import metrics
 from millrace.domain.features import Columns, Floats, Labels

@@ -7,7 +7,7 @@ import xgboost
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from millrace.contract.problem import Estimator
+from millrace.contract.modelling import Estimator
 from millrace.contract.source import Model
 from millrace.domain.calibration import Calibration, Isotonic, Platt
 from millrace.domain.features import Floats, Labels, Matrix

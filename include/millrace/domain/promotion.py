@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from millrace.contract.problem import Gate
+from millrace.contract.modelling import Gate
 from millrace.contract.source import Model
 from millrace.domain.evaluation import Evaluation, Figure, GroupFigure
 

@@ -10,7 +10,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.contract.problem import Split
+from millrace.contract.modelling import Split
 from millrace.domain.features import Columns
 
 Folds = NDArray[np.int8]

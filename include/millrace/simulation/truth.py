@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from millrace.contract.problem import Gate, Problem
+from millrace.contract.modelling import Gate
+from millrace.contract.problem import Problem
 from millrace.contract.source import Scalar
 from millrace.simulation.drawing import Drawn, Mask, Values, draw, levels, steady
 
