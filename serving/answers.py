@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from pydantic_core import to_json
 
+from millrace.domain.scoring import Score
 from serving.bodies import rows_of
 from serving.champion import InForce
 from serving.faults import Fault, faults_of_row
@@ -24,7 +25,7 @@ def answer(served: InForce, body: bytes) -> tuple[bytes, int]:
         RefusedError: If the body, or any of its rows, is not what the contract allows. Then no row is predicted.
     """
     rows = checked(served, rows_of(body))
-    predictions = [_prediction(served, row) for row in rows]
+    predictions = [_prediction(score) for score in served.scorer.score_rows(rows)]
     return to_json({"predictions": predictions, "model": model_block(served)}), len(rows)
 
 
@@ -72,8 +73,7 @@ def model_block(served: InForce) -> dict[str, Any]:
     }
 
 
-def _prediction(served: InForce, row: Row) -> dict[str, Any]:
-    score = served.scorer.score(row)
+def _prediction(score: Score) -> dict[str, Any]:
     return {
         "prediction_id": str(uuid4()),
         "probability": score.probability,

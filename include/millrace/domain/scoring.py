@@ -1,7 +1,7 @@
 """Scoring: a package turned into answers. Overrides decide first, then features → model → calibration."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from millrace.contract.source import Scalar
 from millrace.domain.calibration import READER
 from millrace.domain.explanation import Factor, top_factors
 from millrace.domain.feature_rows import compile_row
-from millrace.domain.features import Columns, FeatureProgram, Floats, Row, run_columns
+from millrace.domain.features import Columns, FeatureProgram, Floats, Matrix, Row, run_columns
 from millrace.domain.models import open_model
 from millrace.domain.package import CALIBRATION, FEATURES, GOLDEN, Package
 
@@ -49,16 +49,31 @@ class Scorer:
 
     def score(self, row: Mapping[str, Scalar | None]) -> Score:
         """One row (a missing column counts as null), with its factors."""
+        return self.score_rows((row,))[0]
+
+    def score_rows(self, rows: Sequence[Mapping[str, Scalar | None]]) -> list[Score]:
+        """Many rows at once, each as `score` answers it."""
+        scores = [self._overridden(row) for row in rows]
+        asked = [position for position, score in enumerate(scores) if score is None]
+        if asked:
+            matrix = np.concatenate([self._features(rows[position]) for position in asked])
+            for position, score in zip(asked, self._modelled(matrix, [rows[p] for p in asked]), strict=True):
+                scores[position] = score
+        return [score for score in scores if score is not None]
+
+    def _overridden(self, row: Mapping[str, Scalar | None]) -> Score | None:
         for override in self.problem.overrides:
             if row.get(override.column) == override.equals:
                 return self._told(override.probability, (), override.name, override.reason)
-        features = self._features(row)
-        probability = self._calibration.apply(float(self._model.log_odds(features)[0]))
+        return None
+
+    def _modelled(self, features: Matrix, rows: Sequence[Mapping[str, Scalar | None]]) -> Iterator[Score]:
         count = self.problem.serving.factors
-        if not count:
-            return self._told(probability, (), MODEL, None)
-        shares = (self._model.contributions(features)[0] * self._scale).tolist()
-        return self._told(probability, top_factors(row, shares, self._sources, count), MODEL, None)
+        log_odds = self._model.log_odds(features).tolist()
+        shares = (self._model.contributions(features) * self._scale).tolist() if count else [()] * len(rows)
+        for row, odds, share in zip(rows, log_odds, shares, strict=True):
+            factors = top_factors(row, share, self._sources, count) if count else ()
+            yield self._told(self._calibration.apply(odds), factors, MODEL, None)
 
     def probability(self, row: Mapping[str, Scalar | None]) -> float:
         """The model's own probability of one row: no override, no factors."""
