@@ -2,6 +2,7 @@
 
 from infra import probes
 from infra.paths import VENV
+from infra.services.minio import make_buckets
 from infra.services.service import Launch, Service
 from millrace.settings import Settings
 
@@ -32,11 +33,18 @@ def launch(settings: Settings) -> Launch:
     )
 
 
+def prepare(settings: Settings) -> None:
+    """Another S3 than ours has no service that makes the buckets when it is ready."""
+    if settings.s3_endpoint:
+        make_buckets(settings)
+
+
 SERVICE = Service(
     name="mlflow",
     title="MLflow",
     port="mlflow",
     launch=launch,
+    prepare=prepare,
     waiting_for=lambda settings: probes.http(f"{settings.url('mlflow')}/health"),
     after=("postgres", "minio"),
     patience_seconds=180,

@@ -29,7 +29,8 @@ class ServiceState:
 
     @property
     def healthy(self) -> bool:
-        return self.state == "RUNNING" and self.missing is None
+        # supervisord says STARTING for two seconds, whether or not the service answers already.
+        return self.state in ("RUNNING", "STARTING") and self.missing is None
 
 
 def look(settings: Settings) -> list[ServiceState]:
@@ -41,7 +42,7 @@ def look(settings: Settings) -> list[ServiceState]:
         if info is None or info["statename"] == "STOPPED":
             found.append(ServiceState(service, "down", None, None, None, 0))
             continue
-        running = info["statename"] == "RUNNING"
+        running = info["statename"] in ("RUNNING", "STARTING")
         found.append(
             ServiceState(
                 service=service,

@@ -18,6 +18,8 @@ from millrace.settings import Settings
 
 Say = Callable[[str, str], None]
 LOOK_SECONDS = 0.3
+# supervisord would go on for minutes; when nothing is up yet, a person should hear of it soon.
+STARTS_AT_MOST = 4
 
 
 def bring_up(services: list[Service], settings: Settings, *, say: Say, done: Say) -> None:
@@ -89,8 +91,13 @@ def _start(service: Service, settings: Settings, say: Say, stop: threading.Event
 
 def _wait_until_ready(service: Service, settings: Settings, say: Say, stop: threading.Event) -> None:
     deadline = time.monotonic() + service.patience_seconds
+    starts: set[int] = set()
     while not stop.is_set():
-        state = supervisor.calls(settings).getProcessInfo(service.name)["statename"]
+        info = supervisor.calls(settings).getProcessInfo(service.name)
+        state = info["statename"]
+        starts.add(info["start"])
+        if len(starts) > STARTS_AT_MOST:
+            raise _failed(service, settings, f"its process ended {STARTS_AT_MOST} times")
         if state in supervisor.STOPPED:
             raise _failed(service, settings, f"its process is in state {state}")
         missing = service.waiting_for(settings)

@@ -1,0 +1,74 @@
+"""The container stack is the native one in another form; compose schema and hadolint accept it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.paths import ROOT, VENV
+from infra.services.spark import configuration
+from millrace.settings import STANDARD_PORTS, Settings
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.override.yml").read_text())
+DOCKERFILES = [ROOT / "Dockerfile", *sorted((ROOT / "infra" / "containers").glob("*.Dockerfile"))]
+OURS = ("warehouse", "minio", "mlflow", "spark", "ray", "serving_1", "serving_2")
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(word) for word in command], cwd=ROOT, check=False, capture_output=True, text=True)
+
+
+def test_compose_fits_the_schema() -> None:
+    checked = run(
+        VENV / "bin" / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.override.yml"
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_hadolint_passes(path: Path) -> None:
+    checked = run(VENV / "bin" / "hadolint", path)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_service_says_when_it_is_well_and_listens_on_loopback_only(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["healthcheck"]["test"]
+    for port in service["ports"]:
+        host, outside, _inside = port.split(":")
+        assert host == "127.0.0.1"
+        assert int(outside) in STANDARD_PORTS.values()
+
+
+def test_every_password_comes_from_the_env_file_and_has_no_default() -> None:
+    text = (ROOT / "docker-compose.override.yml").read_text()
+    used = re.findall(r"\$\{([^}]+)\}", text)
+    assert used
+    assert not [use for use in used if not re.fullmatch(r"MILLRACE_\w+:\?run make env", use)]
+
+
+def test_every_setting_it_passes_exists() -> None:
+    known = {f"MILLRACE_{name.upper()}" for name in Settings.model_fields}
+    text = (ROOT / "docker-compose.override.yml").read_text()
+    assert set(re.findall(r"\bMILLRACE_[A-Z0-9_]+", text)) <= known
+
+
+def test_the_spark_container_is_configured_as_the_native_server() -> None:
+    script = (ROOT / "infra" / "containers" / "spark-connect.sh").read_text()
+    there = dict(re.findall(r"^(spark\.\S+) (.+)$", script, re.MULTILINE))
+    here = configuration(Settings(_env_file=None))
+    addresses = ("binding", "uri", "endpoint", "jars", "password", "access-key", "extraJavaOptions")
+    native_only = {"spark.driver.host", "spark.driver.bindAddress", "spark.connect.authenticate.token"}
+    assert set(here) - native_only == set(there)
+    for key in set(there) - {key for key in there if any(word in key for word in addresses)}:
+        assert there[key] == here[key], key
+
+
+def test_astro_installs_no_airflow_and_finds_our_packages() -> None:
+    assert not re.search(r"^apache-airflow==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    text = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^FROM \S+/runtime:3\.3-\d+-python-3\.11$", text, re.MULTILINE)
+    assert "PYTHONPATH=/usr/local/airflow:/usr/local/airflow/include" in text
