@@ -7,7 +7,6 @@ from typing import Literal, Protocol
 import numpy as np
 import onnxruntime
 import xgboost
-from numpy.typing import NDArray
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.source import Model
@@ -74,10 +73,14 @@ class TreeModel:
         shares = self._trees.predict(xgboost.DMatrix(features, nthread=1), pred_contribs=True)
         return np.asarray(shares[:, :-1], dtype=np.float64)
 
-    def tree_log_odds(self, features: Matrix) -> NDArray[np.float32]:
+    def tree_log_odds(self, features: Matrix) -> Floats:
         """The native trees' own answer, for the parity check against the graph."""
-        answer: NDArray[np.float32] = self._trees.predict(xgboost.DMatrix(features, nthread=1), output_margin=True)
-        return answer
+        return trees_log_odds(self._trees, features)
+
+
+def trees_log_odds(trees: xgboost.Booster, features: Matrix) -> Floats:
+    """What native trees answer, shape (rows,)."""
+    return np.asarray(trees.predict(xgboost.DMatrix(features, nthread=1), output_margin=True), dtype=np.float64)
 
 
 def open_trees(trees: bytes) -> xgboost.Booster:

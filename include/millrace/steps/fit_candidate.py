@@ -15,7 +15,7 @@ from millrace.steps.training_rows import LabelledRows
 
 
 def fit_candidate(
-    problem: Problem, rows: LabelledRows, configuration: Configuration, *, provenance: Mapping[str, Any]
+    problem: Problem, rows: LabelledRows, configuration: Configuration, provenance: Mapping[str, Any]
 ) -> dict[str, bytes]:
     """Fit features and model on the training fold, calibrate on the calibration fold, build the package.
 
