@@ -6,7 +6,7 @@ BOOT := $(PYTHON) infra/bootstrap.py
 INFRA := .venv/bin/python -m infra
 PYTEST := .venv/bin/pytest
 .DEFAULT_GOAL := help
-.PHONY: setup env up down status open demo test test-unit test-faults bench check lint doctor lock clean logs help
+.PHONY: setup env up down status open demo test test-unit test-faults bench check lint doctor lock docs clean logs help
 
 setup: ## Install everything this clone needs; a second time it only looks
 	@$(BOOT) infra.setup
@@ -55,6 +55,9 @@ doctor: ## What this machine lacks, and the way out
 
 lock: ## Compile requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(BOOT) infra.locks $(if $(UPGRADE),--upgrade)
+
+docs: setup ## Write docs/reference/ and the editors' schema anew from the code
+	@.venv/bin/python -m docs.drift --write
 
 clean: down ## Remove the stack's data (FORCE=1 does not ask; ALL=1 removes tools and environments too)
 	@[ ! -x .venv/bin/python ] || $(INFRA) clean $(if $(FORCE),--force) $(if $(ALL),--all)

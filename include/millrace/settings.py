@@ -39,38 +39,38 @@ class Settings(BaseSettings):
     port_offset: int = Field(default=0, ge=0, le=45_000, description="Shifts the port of every service.")
     problems_dir: Path = Field(default=ROOT / "include" / "problems", description="Where the problem files are.")
 
-    postgres_host: str = "127.0.0.1"
-    postgres_password: SecretStr = SecretStr("")
-    airflow_db_password: SecretStr = SecretStr("")
-    mlflow_db_password: SecretStr = SecretStr("")
-    iceberg_db_password: SecretStr = SecretStr("")
-    warehouse_db_password: SecretStr = SecretStr("")
+    postgres_host: str = Field(default="127.0.0.1", description="Where Postgres answers.")
+    postgres_password: SecretStr = Field(default=SecretStr(""), description="Of the superuser `postgres`.")
+    airflow_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `airflow`.")
+    mlflow_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `mlflow`.")
+    iceberg_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `iceberg`.")
+    warehouse_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `warehouse`.")
 
     s3_endpoint: str = Field(default="", description="Any S3 endpoint; empty means the MinIO of the native stack.")
-    s3_region: str = "us-east-1"
-    s3_access_key: str = ""
-    s3_secret_key: SecretStr = SecretStr("")
-    landing_bucket: str = "landing"
-    lake_bucket: str = "lake"
-    models_bucket: str = "models"
-    reports_bucket: str = "reports"
-    mlflow_bucket: str = "mlflow"
+    s3_region: str = Field(default="us-east-1", description="Region that S3 clients name.")
+    s3_access_key: str = Field(default="", description="Key of the S3 endpoint; MinIO's login.")
+    s3_secret_key: SecretStr = Field(default=SecretStr(""), description="Its secret; MinIO's password.")
+    landing_bucket: str = Field(default="landing", description="Where raw files appear.")
+    lake_bucket: str = Field(default="lake", description="The Iceberg tables.")
+    models_bucket: str = Field(default="models", description="Model packages, and the files of training runs.")
+    reports_bucket: str = Field(default="reports", description="Data Docs of the checks.")
+    mlflow_bucket: str = Field(default="mlflow", description="Artifacts of MLflow's runs.")
 
     spark_address: str = Field(
         default="", description="Spark Connect, sc://host:port; empty means the server of the native stack."
     )
-    spark_connect_token: SecretStr = SecretStr("")
+    spark_connect_token: SecretStr = Field(default=SecretStr(""), description="Token of the native Spark server.")
     ray_address: str = Field(default="", description="Ray job API; empty means the head of the native stack.")
     ray_auth_token: SecretStr = Field(
         default=SecretStr(""), description="Bearer token of Ray's job API and GCS; empty means no token."
     )
-    mlflow_tracking_uri: str = ""
+    mlflow_tracking_uri: str = Field(default="", description="MLflow; empty means the native stack's.")
 
-    airflow_admin_user: str = "admin"
-    airflow_admin_password: SecretStr = SecretStr("")
-    airflow_fernet_key: SecretStr = SecretStr("")
-    airflow_secret_key: SecretStr = SecretStr("")
-    airflow_jwt_secret: SecretStr = SecretStr("")
+    airflow_admin_user: str = Field(default="admin", description="Login of the Airflow UI and API.")
+    airflow_admin_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
+    airflow_fernet_key: SecretStr = Field(default=SecretStr(""), description="Encrypts connections in the database.")
+    airflow_secret_key: SecretStr = Field(default=SecretStr(""), description="Signs sessions of the UI.")
+    airflow_jwt_secret: SecretStr = Field(default=SecretStr(""), description="Signs the tokens of API and tasks.")
 
     serving_addresses: tuple[str, ...] = Field(
         default=(), description="HTTP addresses of the replicas, a JSON list; empty means those of the native stack."

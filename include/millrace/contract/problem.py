@@ -89,7 +89,7 @@ class Problem(Model):
     sources: dict[Identifier, Source] = Field(min_length=1, max_length=1)
     """One source a problem for now; the map leaves room for more."""
     entities: tuple[ColumnName, ...] = ()
-    """Join keys of online features; default: the primary key."""
+    """Reserved: join keys of online features; default: the primary key."""
     label: Label
     """What is to be predicted."""
     overrides: tuple[Override, ...] = ()

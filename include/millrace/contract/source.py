@@ -45,7 +45,7 @@ class Column(Model):
     update: Literal["freeze", "correct"] = "freeze"
     """Which version counts: the first at or after the event time (freeze), or the last (correct)."""
     available: Literal["request", "online"] = "request"
-    """Whether the caller sends the value, or the online store knows it."""
+    """Reserved: whether the caller sends the value, or an online store knows it. Today the caller sends every value."""
 
     @model_validator(mode="after")
     def _constraints_fit_type(self) -> Self:
@@ -121,7 +121,7 @@ class Source(Model):
     assigned_time: Literal["file_modified"] | None = None
     """The event time where a file lacks it: the time the file landed."""
     columns: dict[ColumnName, Column] = Field(min_length=1)
-    """Every column of the files, besides a primary key and event time declared above that need no more said."""
+    """Every column that counts, key and time included. A file must have them all, in any order; others are ignored."""
     rules: tuple[CrossColumnRule, ...] = ()
     """Comparisons between columns."""
     quality: Quality = Quality()

@@ -1,0 +1,62 @@
+"""The reference of the HTTP API, from the application's own OpenAPI document."""
+
+from typing import Any
+
+from docs.drift.markdown import table
+from serving.app import create_app
+from serving.bodies import EXAMPLE, MAX_BODY_BYTES, MAX_ROWS
+from serving.champion import Watch
+from serving.openapi import ANSWER_SCHEMA
+from serving.refusals import DETAILS_SCHEMA
+
+HEAD = """\
+# The HTTP API of a serving replica
+
+`make open` prints the addresses. `/docs` of a running replica shows the same, with the exact request of each problem
+that has a champion and an example to send.
+"""
+
+
+def api_page() -> str:
+    """The page."""
+    document = create_app(_watch_of_nothing()).openapi()
+    rows = [
+        (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+    ]
+    prediction = ANSWER_SCHEMA["properties"]["predictions"]["items"]
+    return "\n".join(
+        [
+            HEAD,
+            table(("request", "answer", "statuses"), rows),
+            f"A prediction request is `{EXAMPLE}`: 1 to {MAX_ROWS:,} rows, at most {MAX_BODY_BYTES:,} bytes.\n",
+            "## One prediction\n",
+            _fields(prediction),
+            "## One factor\n",
+            _fields(prediction["properties"]["factors"]["items"]),
+            "## The model that answered\n",
+            _fields(ANSWER_SCHEMA["properties"]["model"]),
+            "## An error\n\nEvery answer that is no success has this shape (RFC 9457).\n",
+            _fields(DETAILS_SCHEMA),
+            "Each of `errors`:\n",
+            _fields(DETAILS_SCHEMA["properties"]["errors"]["items"]),
+        ]
+    )
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    rows = [(f"`{name}`", _kind(told), str(told.get("description", ""))) for name, told in schema["properties"].items()]
+    return table(("key", "value", "meaning"), rows)
+
+
+def _kind(told: dict[str, Any]) -> str:
+    kind = told.get("type", "")
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _watch_of_nothing() -> Watch:
+    def report(*_told: object, **_more: object) -> None:
+        raise AssertionError("no replica runs here")
+
+    return Watch("docs", champions=list, fetch=lambda _uri: {}, report=report)
