@@ -49,5 +49,5 @@ def _run(check: Check, console: Console) -> bool:
     ok = done.returncode == 0
     console.print(f"{'[green]✓[/]' if ok else '[red]✗[/]'} {check.name:<12} {time.monotonic() - began:.1f} s")
     if not ok:
-        console.print((done.stdout + done.stderr).rstrip(), markup=False, highlight=False)
+        console.print((done.stdout + done.stderr).rstrip(), markup=False, highlight=False, soft_wrap=True)
     return ok

@@ -13,7 +13,8 @@ def what_is_there(settings: Settings, *, everything: bool) -> list[Path]:
     state = [path for path in settings.home.glob("*") if path != TOOLS] if settings.home.exists() else []
     made = [TOOLS, VENV] if everything else []
     paths = [*state, short_folder(settings.home), outside_room(settings), env_file(), *made]
-    return [path for path in paths if path.exists()]
+    # The env file of a second stack lies in its state folder: once is enough.
+    return [path for path in dict.fromkeys(paths) if path.exists()]
 
 
 def remove(paths: list[Path]) -> None:

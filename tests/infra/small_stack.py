@@ -1,14 +1,16 @@
 """A stack of two services beside all others: supervisord, Postgres and MinIO come up in three seconds."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from infra.env_file import ensure_env_file
+from infra.paths import short_folder
 from infra.services import wanted
+from infra.services.postgres import outside_room
 from infra.services.service import Service
-from infra.stack.clean import remove, what_is_there
 from infra.stack.down import bring_down
 from infra.stack.up import bring_up
 from millrace.settings import ROOT, Settings
@@ -52,8 +54,8 @@ def fresh() -> Iterator[Path]:
 
 
 def wipe() -> None:
-    paths = [path for path in what_is_there(settings(), everything=False) if path.name != ".env" or path.parent == HOME]
-    remove([path for path in paths if path.exists()])
+    for folder in (HOME, short_folder(HOME), outside_room(settings())):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(condition: Callable[[], object], words: str, *, seconds: float = 60) -> None:

@@ -10,26 +10,10 @@ from infra.services import PROFILES, of_profile
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
-TARGETS = [
-    "setup",
-    "env",
-    "up",
-    "down",
-    "status",
-    "open",
-    "demo",
-    "test",
-    "test-unit",
-    "test-faults",
-    "bench",
-    "check",
-    "lint",
-    "doctor",
-    "lock",
-    "clean",
-    "logs",
-    "help",
-]
+TARGETS = {
+    *("setup", "env", "up", "down", "status", "open", "logs", "clean", "doctor", "lock", "help"),
+    *("demo", "lint", "check", "bench", "test", "test-unit", "test-faults"),
+}
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +23,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_every_target_with_a_line_of_words() -> None:
     shown = re.sub(r"\x1b\[[0-9;]*m", "", run("make", "help").stdout)
     listed = dict(re.findall(r"^  (\S+)\s+(\S.*)$", shown, re.MULTILINE))
-    assert sorted(listed) == sorted(TARGETS)
+    assert set(listed) == TARGETS
     assert all(len(words.split()) >= 2 for words in listed.values())
 
 
