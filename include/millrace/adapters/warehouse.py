@@ -169,6 +169,13 @@ def record(connection: Connection, problem: str, now: Loaded) -> None:
     )
 
 
+def forget(connection: Connection, problem: str) -> None:
+    """Drop a problem's serving table and its high-water mark. Harmless when there is neither."""
+    lock(connection, problem)
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(serving_table(problem)))
+    connection.execute("DELETE FROM warehouse.gold_loaded WHERE problem = %s", (problem,))
+
+
 def serving_table(problem: str) -> sql.Identifier:
     return sql.Identifier(_SCHEMA, names.serving_table(problem))
 

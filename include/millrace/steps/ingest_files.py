@@ -89,7 +89,7 @@ def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[s
         undo.callback(lake.drop_branch, branch)
         done = list(_ingest_all(problem, _chosen(problem, keys, branch.base), origin, undo))
         if done:
-            _append(branch, done, origin)
+            _append(branch, done, origin, undo)
             undo.pop_all()
     return {
         "table": table,
@@ -176,8 +176,9 @@ def _write_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitSt
     return data
 
 
-def _append(branch: lake.Branch, done: list[Ingested], origin: Origin) -> None:
+def _append(branch: lake.Branch, done: list[Ingested], origin: Origin, undo: ExitStack) -> None:
     markers = lake.DataFile(branch.table, ARROW)
+    undo.callback(markers.discard)
     markers.write(
         markers_to_arrow(
             [ingested.file for ingested in done],
