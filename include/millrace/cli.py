@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem, json_schema, load_problems
@@ -86,6 +87,40 @@ def simulate(
         key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.csv"
         place = object_store.put_landing(key, file.content)
     console.print(f"{rows} rows ({file.valid_rows} valid) → {place}")
+
+
+@app.command()
+def land(
+    problem: ProblemName,
+    files: Annotated[list[Path], typer.Argument(help="CSV files.", exists=True, dir_okay=False)],
+) -> None:
+    """Put your own CSV files where the problem's files land. A file of the same name is replaced, and read again."""
+    from millrace.adapters import object_store
+
+    contract = _problem(problem)
+    for file in files:
+        console.print(object_store.put_landing(f"{contract.landing_prefix}{file.name}", file.read_bytes()))
+
+
+@app.command()
+def quarantine(
+    problem: ProblemName,
+    limit: Annotated[int, typer.Option(help="Rows to show.", min=1)] = 20,
+    reason: Annotated[str | None, typer.Option(help="Only rows with this reason, such as range:Age.")] = None,
+) -> None:
+    """Rows that broke the contract, the newest first: where each came from, why, and what it said there."""
+    from itertools import islice
+
+    from millrace.steps.look_at_quarantine import broken_rows, files_set_aside
+
+    contract = _problem(problem)
+    for path, detail in files_set_aside(contract):
+        console.print(f"[yellow]set aside[/] {escape(path)}: {escape(detail)}", highlight=False)
+    table = Table(*(Column(words, overflow="fold") for words in ("file", "row", "reasons", "what it said")))
+    for row in islice(broken_rows(contract, code=reason), limit):
+        said = ", ".join(f"{name} = {value!r}" for name, value in row.values.items()) or row.raw or ""
+        table.add_row(escape(row.path), str(row.row_number), "\n".join(row.reasons), escape(said))
+    console.print(table)
 
 
 @app.command()
