@@ -1,0 +1,301 @@
+"""A rollout over two real replicas: no request is dropped, and what fails leaves in force what was."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from millrace.adapters import champions, fleet, object_store, package_store, replica_reports
+from millrace.adapters.control import control
+from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
+from millrace.contract.loading import get_problem
+from millrace.domain.package import content_hash
+from millrace.settings import ROOT, get_settings
+from millrace.steps import roll_out
+from millrace.steps.roll_back import roll_back
+from tests.control_rows import forget, throwaway_problem
+from tests.domain.sample_package import sample_package
+
+pytestmark = pytest.mark.stack
+ROW = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": None, "Insulin": 0, "BMI": 30.5}
+ROW |= {"DiabetesPedigreeFunction": 0.4, "Age": 40}
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The addresses of two replicas of our own, on free ports."""
+    logs = tmp_path_factory.mktemp("replicas")
+    processes, urls = [], []
+    for number in (1, 2):
+        with closing(socket.socket()) as found:
+            found.bind(("127.0.0.1", 0))
+            port = found.getsockname()[1]
+        processes.append(_start(f"pytest_{number}", port, logs / f"{number}.log"))
+        urls.append(f"http://127.0.0.1:{port}")
+    try:
+        ready = fleet.await_all(
+            "none", lambda one: fleet.readiness(one.url).get("ready", False), deadline_seconds=60, urls=urls
+        )
+        assert all(fleet.readiness(one.url)["ready"] for one in ready), (logs / "1.log").read_text()
+        yield urls
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(timeout=20)
+        with control() as connection:
+            connection.execute("DELETE FROM control.replica_reports WHERE replica LIKE 'pytest\\_%'")
+
+
+def _start(name: str, port: int, log: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "uvicorn", "serving.app:app", f"--port={port}", "--no-access-log"]
+    environment = os.environ | {"MILLRACE_REPLICA": name, "MILLRACE_PREDICTION_REPORTS_SECONDS": "0.1"}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT)
+
+
+@pytest.fixture
+def problem(replicas: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(fleet, "replicas", lambda: replicas)
+    monkeypatch.setattr(roll_out, "FLEET_SECONDS", 20.0)
+    name = throwaway_problem()
+    yield name
+    forget(name)
+    object_store.delete_prefix(get_settings().models_bucket, f"{name}/")
+
+
+def register(problem: str, version: int, *, state: champions.State = "passed") -> dict[str, bytes]:
+    """A version with a package of its own content, as training leaves it."""
+    shipped = get_problem("diabetes", ROOT / "include" / "problems")
+    files = sample_package(shipped.model_copy(update={"problem": problem}), seed=version)
+    detail = {"uri": package_store.put(problem, files), "content_hash": content_hash(files), "gold_snapshot": version}
+    champions.record_transition(problem, version, "registered", "test", "trained", detail)
+    champions.record_transition(problem, version, state, "test", "judged")
+    return files
+
+
+def deploy(problem: str, version: int) -> dict[str, Any]:
+    return roll_out.roll_out(problem, version, actor="test", reason="because")
+
+
+def versions_served(problem: str) -> set[int | None]:
+    return {fleet.serves(url, problem).version for url in fleet.replicas()}
+
+
+def damage(problem: str, version: int, file: str) -> None:
+    """Flip one bit of a stored file."""
+    uri = champions.registration(problem, version)["uri"]
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    content = bytearray(object_store.get(bucket, prefix + file))
+    content[len(content) // 2] ^= 1
+    object_store.put(bucket, prefix + file, bytes(content))
+
+
+def test_a_rollout_ends_with_the_version_on_every_replica(problem: str) -> None:
+    register(problem, 1)
+    told = deploy(problem, 1)
+    assert told["smoke"]["difference"] <= 1e-6
+    assert told["verified"]["golden_difference"] <= 1e-6
+    assert told["verified"]["latency_p95_ms"] <= told["verified"]["latency_limit_ms"]
+    assert versions_served(problem) == {1}
+    reports = [r for r in replica_reports.replica_reports(problem) if r.replica.startswith("pytest_")]
+    assert {r.replica for r in reports} == {"pytest_1", "pytest_2"}
+
+
+def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
+    register(problem, 1)
+    register(problem, 2)
+    deploy(problem, 1)
+    answers: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def call(url: str) -> None:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while not stop.is_set():
+                answer = client.post(f"/v1/models/{problem}/predict", json={"rows": [ROW]})
+                version = answer.json()["model"]["version"] if answer.status_code == 200 else 0
+                answers.append((answer.status_code, version))
+                stop.wait(0.01)  # One caller is enough to catch a gap; the machine is shared.
+
+    threads = [threading.Thread(target=call, args=(url,)) for url in fleet.replicas()]
+    for thread in threads:
+        thread.start()
+    try:
+        deploy(problem, 2)
+        roll_back(problem, actor="test", reason="to see it under load")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert {status for status, _ in answers} == {200}
+    assert {version for _, version in answers} == {1, 2}
+    assert len(answers) > 50
+
+
+def test_a_damaged_package_is_refused_before_any_replica_sees_it(problem: str) -> None:
+    register(problem, 1)
+    deploy(problem, 1)
+    register(problem, 2)
+    damage(problem, 2, "model.ubj")
+    with pytest.raises(VerdictError) as refused:
+        deploy(problem, 2)
+    assert "model.ubj" in refused.value.place
+    assert "holds a changed file" in refused.value.problem
+    assert versions_served(problem) == {1}
+    assert champions.state_of(problem, 2) == "passed"
+
+
+def test_a_package_damaged_after_its_proof_is_not_loaded_and_the_old_one_is_put_back(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(problem, 1)
+    deploy(problem, 1)
+    register(problem, 2)
+    damage(problem, 2, "calibration.json")
+    moved = roll_out.move_champion(problem, 2, actor="test", reason="without the proof")
+    with pytest.raises(VerdictError) as late:
+        roll_out.await_fleet(problem, moved["generation"], deadline_seconds=3)
+    assert "calibration.json" in late.value.found
+    assert versions_served(problem) == {1}
+    with pytest.raises(VerdictError) as undone:
+        roll_out.put_back(problem, moved, reason="not loaded")
+    assert "version 1 is in force again" in undone.value.fix
+    live = champions.current(problem)
+    assert live is not None
+    assert (live.version, live.generation) == (1, 3)
+    assert champions.state_of(problem, 2) == "retired"
+    with pytest.raises(VerdictError):
+        roll_out.put_back(problem, moved, reason="said again, done once")
+    assert champions.current(problem) == live
+
+
+def test_a_failed_smoke_test_of_the_very_first_version_leaves_no_champion(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(problem, 1)
+    honest = fleet.predict
+
+    def shifted(url: str, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        answer = honest(url, name, rows)
+        answer["predictions"][-1]["probability"] += 1e-4
+        return answer
+
+    monkeypatch.setattr(fleet, "predict", shifted)
+    with pytest.raises(VerdictError) as undone:
+        deploy(problem, 1)
+    assert "golden row" in undone.value.found
+    assert champions.current(problem) is None
+    monkeypatch.setattr(fleet, "predict", honest)
+    assert deploy(problem, 1)["moved"]["previous"] is None
+
+
+def test_a_replica_that_is_away_fails_the_rollout_and_is_named(problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(problem, 1)
+    moved = roll_out.move_champion(problem, 1, actor="test", reason="because")
+    monkeypatch.setattr(fleet, "replicas", lambda: ["http://127.0.0.1:9"])
+    with pytest.raises(VerdictError) as late:
+        roll_out.await_fleet(problem, moved["generation"], deadline_seconds=0.1)
+    assert "http://127.0.0.1:9" in late.value.place
+    with pytest.raises(MillraceError):
+        fleet.ping()
+
+
+def test_only_versions_that_passed_become_champion(problem: str) -> None:
+    register(problem, 1)
+    register(problem, 2, state="refused")
+    register(problem, 3)
+    with pytest.raises(VerdictError) as refused:
+        roll_out.move_champion(problem, 2, actor="test", reason="because")
+    assert refused.value.found == "state refused"
+    with pytest.raises(MillraceError):
+        roll_out.move_champion(problem, 99, actor="test", reason="because")
+    roll_out.move_champion(problem, 3, actor="test", reason="because")
+    with pytest.raises(VerdictError) as older:
+        roll_out.move_champion(problem, 1, actor="test", reason="because")
+    assert "version 3 in force" in older.value.found
+
+
+def test_moving_twice_moves_once_and_still_knows_what_was_before(problem: str) -> None:
+    register(problem, 1)
+    register(problem, 2)
+    roll_out.move_champion(problem, 1, actor="test", reason="because")
+    first = roll_out.move_champion(problem, 2, actor="test", reason="because")
+    again = roll_out.move_champion(problem, 2, actor="test", reason="a retry")
+    assert again == {**first, "moved": False}
+    assert first["previous"]["version"] == 1
+
+
+def test_a_stale_put_back_undoes_nothing(problem: str) -> None:
+    for version in (1, 2, 3):
+        register(problem, version)
+    roll_out.move_champion(problem, 1, actor="test", reason="because")
+    moved = roll_out.move_champion(problem, 2, actor="test", reason="because")
+    roll_out.move_champion(problem, 3, actor="somebody", reason="meanwhile")
+    with pytest.raises(LostRaceError):
+        roll_out.put_back(problem, moved, reason="too late")
+    live = champions.current(problem)
+    assert live is not None
+    assert live.version == 3
+
+
+def test_a_rollback_bars_the_content_until_it_is_released(problem: str) -> None:
+    for version in (1, 2):
+        files = register(problem, version)
+        deploy(problem, version)
+    told = roll_back(problem, actor="ann", reason="wrong for the young")
+    assert (told["version"], told["held"]) == (1, content_hash(files))
+    assert versions_served(problem) == {1}
+    assert roll_out.version_to_deploy(problem) is None
+    with pytest.raises(VerdictError) as barred:
+        roll_out.move_champion(problem, 2, actor="deploy", reason="because")
+    assert "ann" in barred.value.found
+    assert champions.release(problem, content_hash(files), actor="ann", reason="it was the data")
+    deploy(problem, 2)
+    assert versions_served(problem) == {2}
+
+
+def test_without_an_earlier_version_a_rollback_bars_nothing(problem: str) -> None:
+    with pytest.raises(VerdictError):
+        roll_back(problem, actor="ann", reason="because")
+    files = register(problem, 1)
+    deploy(problem, 1)
+    with pytest.raises(VerdictError):
+        roll_back(problem, actor="ann", reason="because")
+    assert champions.barred(problem, content_hash(files)) is None
+
+
+def test_the_newest_passed_version_is_chosen(problem: str) -> None:
+    assert roll_out.version_to_deploy(problem) is None
+    register(problem, 1)
+    register(problem, 2)
+    register(problem, 3, state="refused")
+    assert roll_out.version_to_deploy(problem) == 2
+    assert roll_out.version_to_deploy(problem, asked=1) == 1
+    roll_out.move_champion(problem, 2, actor="test", reason="because")
+    assert roll_out.version_to_deploy(problem) is None
+
+
+def test_storing_a_package_twice_changes_nothing_and_heals_a_damaged_one(problem: str) -> None:
+    files = register(problem, 1)
+    uri = champions.registration(problem, 1)["uri"]
+    assert package_store.put(problem, files) == uri
+    damage(problem, 1, "golden.json")
+    assert package_store.get(uri) != files
+    assert package_store.put(problem, files) == uri
+    assert package_store.get(uri) == files
+
+
+def test_a_package_without_a_manifest_is_no_package(problem: str) -> None:
+    with pytest.raises(MillraceError) as missing:
+        package_store.get(package_store.package_uri(problem, "nothing"))
+    assert missing.value.found == "nothing"
+    for bad in ("file:///etc/passwd", "s3://models/x", "nonsense"):
+        with pytest.raises(MillraceError):
+            package_store.get(bad)
