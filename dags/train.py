@@ -45,7 +45,7 @@ def train(problem: Problem) -> None:
 
         @task.short_circuit
         def is_training_due() -> bool:
-            from millrace.steps.pending import pending_train
+            from millrace.steps.pending_models import pending_train
 
             context = get_current_context()
             scheduled = context["dag_run"].run_type == "scheduled"

@@ -10,7 +10,7 @@ from millrace.orchestration.problems import valid_problems
 from millrace.orchestration.verdicts import no_retry_of_verdicts
 
 Facts = dict[str, object]
-SPARK = {"conn_id": "spark_default", "pool": "spark"}
+SPARK = "spark_default"
 
 
 def transform(problem: Problem) -> None:
@@ -24,26 +24,26 @@ def transform(problem: Problem) -> None:
             lake.ping()
             warehouse.ping()
 
-        @task.pyspark(**SPARK)
+        @task.pyspark(conn_id=SPARK, pool="spark")
         def transform_data(spark: object = None) -> Facts:
             from millrace.steps.transform import transform_data
 
             return transform_data(spark, problem, **this_attempt())
 
-        @task.pyspark(**SPARK)
+        @task.pyspark(conn_id=SPARK, pool="spark")
         def quality_check_silver_data(transformed: Facts, spark: object = None) -> Facts:
             from millrace.steps.transform import check_silver_data
 
             with no_retry_of_verdicts():
                 return check_silver_data(spark, problem, transformed)
 
-        @task.pyspark(**SPARK)
+        @task.pyspark(conn_id=SPARK, pool="spark")
         def build_gold_data(spark: object = None) -> Facts:
             from millrace.steps.transform import build_gold_data
 
             return build_gold_data(spark, problem, **this_attempt())
 
-        @task.pyspark(**SPARK)
+        @task.pyspark(conn_id=SPARK, pool="spark")
         def quality_check_gold_data(built: Facts, spark: object = None) -> Facts:
             from millrace.steps.transform import check_gold_data
 

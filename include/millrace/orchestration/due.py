@@ -25,7 +25,7 @@ def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
             if why is None:
                 continue
             dag_id = names.dag_id(problem.problem, stage)
-            if context["ti"].get_dr_count(dag_id=dag_id, states=["queued", "running"]):  # type: ignore[attr-defined]
+            if context["ti"].get_dr_count(dag_id=dag_id, states=["queued", "running"]):
                 continue
             level = hashlib.sha256(why.encode()).hexdigest()[:12]
             due.append(
