@@ -4,17 +4,31 @@
 """
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from millrace.settings import ROOT
 from tests import own_stack
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 REAL_DATA = ROOT.parent / "shared" / "data"
 # Not passed on: a service whose environment changes is started anew.
 KEEP_STACK = bool(os.environ.pop("MILLRACE_KEEP_STACK", ""))
 
 own_stack.enter()
+
+
+@pytest.fixture(scope="module")
+def spark() -> "Iterator[SparkSession]":
+    """A Spark Connect session for the tests of one file: a test elsewhere may kill the server."""
+    from millrace.adapters import connect
+
+    with connect.session() as session:
+        yield session
 
 
 @pytest.hookimpl(tryfirst=True)

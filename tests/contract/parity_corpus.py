@@ -40,7 +40,7 @@ class _Unsayable:
 UNSAYABLE = _Unsayable()
 
 
-def _one(name: str, column: Column, raw: str | _Unsayable, value: Scalar | None | _Unsayable, *kinds: str) -> Case:
+def _one(name: str, column: Column, raw: str | _Unsayable, value: Scalar | _Unsayable | None, *kinds: str) -> Case:
     return Case(
         name=name,
         columns={"c": column},

@@ -1,0 +1,67 @@
+"""Spark's predicates give each row of the corpus the codes that every other engine gives it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pyspark.sql import SparkSession
+
+from millrace.contract.source import Column, Source
+from spark_jobs.transforms.casting import cast_rows
+from spark_jobs.transforms.quarantine import FIELD_COUNT, judge
+from tests.contract.parity_corpus import CORPUS
+from tests.contract.wide_row import by_case, expected, numbered, one_source, one_text
+from tests.spark_jobs.bronze import bronze_rows
+
+pytestmark = pytest.mark.stack
+
+SAYABLE = numbered(case for case in CORPUS if case.raw is not None)
+
+
+def test_the_corpus(spark: SparkSession) -> None:
+    source = one_source(SAYABLE)
+    (row,) = judge(cast_rows(bronze_rows(spark, [one_text(SAYABLE)]), source), source).select("reasons").collect()
+    assert by_case(SAYABLE, row["reasons"]) == expected(SAYABLE)
+
+
+def test_what_is_read(spark: SparkSession) -> None:
+    texts = {
+        "integer": {"+7": 7, "007": 7, "999999999999999999": 999_999_999_999_999_999},
+        "number": {".5": 0.5, "5.": 5.0, "-2.5E-3": -0.0025, "1e-999": 0.0},
+        "boolean": {"TRUE": True, "n": False, "1": True, "No": False},
+        "timestamp": {
+            "2026-01-31": datetime(2026, 1, 31, tzinfo=UTC),
+            "2026-01-31 10:20": datetime(2026, 1, 31, 10, 20, tzinfo=UTC),
+            "2026-01-31T10:20Z": datetime(2026, 1, 31, 10, 20, tzinfo=UTC),
+            "2026-01-31T10:20+02:00": datetime(2026, 1, 31, 8, 20, tzinfo=UTC),
+            "2026-01-31 10:20 UTC": datetime(2026, 1, 31, 10, 20, tzinfo=UTC),
+            "2026-01-31 00:20:30.5-0530": datetime(2026, 1, 31, 5, 50, 30, 500_000, tzinfo=UTC),
+        },
+    }
+    wanted = [(kind, text, value) for kind, of_kind in texts.items() for text, value in of_kind.items()]
+    columns = {f"c{n}": Column.model_validate({"type": kind}) for n, (kind, _, _) in enumerate(wanted)}
+    source = Source(assigned_key="row_content", assigned_time="file_modified", columns=columns)
+    rows = bronze_rows(spark, [{f"c{n}": text for n, (_, text, _) in enumerate(wanted)}])
+    # Micros, because the client would tell a timestamp in its own time zone.
+    told = [
+        f"unix_micros(typed.c{n})" if kind == "timestamp" else f"typed.c{n}" for n, (kind, _, _) in enumerate(wanted)
+    ]
+    (row,) = cast_rows(rows, source).selectExpr(*told).collect()
+    micros = [int(v.timestamp() * 1e6) if isinstance(v, datetime) else v for _, _, v in wanted]
+    assert list(row) == micros
+
+
+def test_a_malformed_row_has_that_reason_alone(spark: SparkSession) -> None:
+    source = one_source(SAYABLE)
+    (row,) = judge(cast_rows(bronze_rows(spark, [None]), source), source).select("reasons").collect()
+    assert row["reasons"] == [FIELD_COUNT]
+
+
+def test_a_key_may_be_lacking_where_millrace_assigns_it_but_not_empty(spark: SparkSession) -> None:
+    source = Source(
+        primary_key=("id",),
+        assigned_key="row_content",
+        assigned_time="file_modified",
+        columns={"id": Column(type="string")},
+    )
+    rows = judge(cast_rows(bronze_rows(spark, [{"other": "x"}, {"id": ""}]), source), source)
+    assert [row["reasons"] for row in rows.orderBy("row_number").select("reasons").collect()] == [[], ["required:id"]]
