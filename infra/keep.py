@@ -75,6 +75,8 @@ def main(launch_file: str) -> None:
     count = end_marked(launch["mark"], first=signal.Signals[f"SIG{launch['stop_signal']}"])
     if count:
         print(f"ended {count} leftover processes of an earlier life", flush=True)
+    # Its time is the start of this life: what was seen before it says nothing about this process.
+    Path(launch_file).with_suffix(".started").touch()
     environment = {**launch["environment"], MARK: launch["mark"]}
     os.chdir(launch["folder"])
     if launch["companion"]:

@@ -21,7 +21,6 @@ QUERY = "SELECT count(*) AS n FROM range(1000) WHERE id % 7 = 3"
 def main(mark: str) -> None:
     settings = get_settings()
     remote = settings.spark_remote
-    Path(mark).unlink(missing_ok=True)
     deadline = time.monotonic() + PATIENCE_SECONDS
     # The client's own retries wait longer and longer: connect only when something listens.
     while probes.tcp(settings.port("spark_connect")) and time.monotonic() < deadline:

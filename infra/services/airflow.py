@@ -13,7 +13,7 @@ from infra import airflow_settings, probes
 from infra.files import write_private
 from infra.paths import ROOT, VENV
 from infra.services import ray
-from infra.services.service import Launch, Service
+from infra.services.service import Launch, Service, started_file
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
@@ -81,16 +81,12 @@ def _service(name: str, title: str, command: list[str], component: str, after: t
         return Launch(argv=[str(VENV / "bin" / "airflow"), *command], environment=environment(settings))
 
     def waiting_for(settings: Settings) -> str | None:
-        return _heartbeat_missing(settings, component)
-
-    def prepare(settings: Settings) -> None:
-        _since(settings, component).touch()
+        return _heartbeat_missing(settings, name, component)
 
     return Service(
         name=name,
         title=title,
         launch=launch,
-        prepare=prepare,
         waiting_for=waiting_for,
         after=after,
         patience_seconds=180,
@@ -158,20 +154,16 @@ def _tables_version(settings: Settings) -> str:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchall()[0][0])
 
 
-def _heartbeat_missing(settings: Settings, component: str) -> str | None:
+def _heartbeat_missing(settings: Settings, service: str, component: str) -> str | None:
     """A heartbeat counts when it is younger than the start: the one before may have beaten a second ago."""
     try:
         health = _call(settings, "GET", "/api/v2/monitor/health")[component]
     except OSError as error:
         return f"the API server does not answer ({error})"
-    beat = health.get(f"latest_{component}_heartbeat")
-    if beat is None or datetime.fromisoformat(beat).timestamp() < _since(settings, component).stat().st_mtime:
+    beat, started = health.get(f"latest_{component}_heartbeat"), started_file(service, settings)
+    if not beat or not started.exists() or datetime.fromisoformat(beat).timestamp() < started.stat().st_mtime:
         return "no heartbeat since its start"
     return None if health["status"] == "healthy" else f"its health is {health['status']}"
-
-
-def _since(settings: Settings, component: str) -> Path:
-    return settings.home / "airflow" / f"{component}.since"
 
 
 def _passwords_file(settings: Settings) -> Path:

@@ -18,6 +18,11 @@ class Launch:
     companion: list[str] | None = None
 
 
+def started_file(service: str, settings: Settings) -> Path:
+    """Touched at each start of the service's process (`infra/keep.py`), beside its launch file."""
+    return settings.home / "run" / f"{service}.started"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A service of the stack.

@@ -6,7 +6,7 @@ from pathlib import Path
 from infra import probes
 from infra.files import write_private
 from infra.paths import JARS, SPARK_ENV, VENV
-from infra.services.service import Launch, Service
+from infra.services.service import Launch, Service, started_file
 from millrace.settings import Settings
 
 LOGGING = """\
@@ -51,7 +51,6 @@ def prepare(settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(folder / "log4j2.properties", LOGGING)
     write_private(folder / "spark-defaults.conf", _conf_text(settings))
-    _warm_mark(settings).unlink(missing_ok=True)
 
 
 def configuration(settings: Settings) -> dict[str, str]:
@@ -98,7 +97,10 @@ def waiting_for(settings: Settings) -> str | None:
     """Ready when the warm-up query of this very start has run."""
     if missing := probes.tcp(settings.port("spark_connect")):
         return missing
-    return None if _warm_mark(settings).exists() else "the warm-up query has not finished"
+    warm, started = _warm_mark(settings), started_file("spark", settings)
+    if warm.exists() and started.exists() and warm.stat().st_mtime > started.stat().st_mtime:
+        return None
+    return "the warm-up query has not finished"
 
 
 def _conf_text(settings: Settings) -> str:

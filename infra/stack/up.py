@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 from infra.services import wanted
-from infra.services.service import Service
+from infra.services.service import Service, started_file
 from infra.stack import supervisor
 from infra.stack.leftovers import end_leftovers
 from infra.stack.ports import is_ours, listeners, refuse_foreign_listener
@@ -78,6 +78,7 @@ def _start(service: Service, settings: Settings, say: Say, stop: threading.Event
             say(service.name, "preparing")
             service.prepare(settings)
         say(service.name, "starting")
+        started_file(service.name, settings).unlink(missing_ok=True)
         try:
             rpc.startProcess(service.name, False)
         except xmlrpc.client.Fault as fault:
