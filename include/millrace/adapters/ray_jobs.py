@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,7 @@ def submit(base: str, entrypoint: Sequence[str], *, cpus: float = 0) -> str:
     submission_id = f"{base}-{newest + 1}"
     try:
         _client().submit_job(
-            entrypoint=shlex.join(entrypoint),
+            entrypoint=shlex.join(_with_our_python(entrypoint)),
             submission_id=submission_id,
             entrypoint_num_cpus=cpus or None,
             # Our package alone, never the working directory: the env file lives there.
@@ -95,6 +96,12 @@ def ping() -> None:
         ConnectionError: If the cluster does not answer, or refuses our token.
     """
     _client().get_version()
+
+
+def _with_our_python(entrypoint: Sequence[str]) -> list[str]:
+    # The head of the native stack shares our environment but not our PATH; on a cluster, `python` is that of its image.
+    native = entrypoint[0] == "python" and not get_settings().ray_address
+    return [sys.executable if native else entrypoint[0], *entrypoint[1:]]
 
 
 def _attempts(base: str) -> dict[int, Status]:

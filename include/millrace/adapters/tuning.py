@@ -25,6 +25,9 @@ from millrace.domain.search import Fold, configuration_of, cross_validated_losse
 CONCURRENT_TRIALS = 2
 STUDY = "search"
 
+# Results stay in memory; these loggers complain that no files were written, and tell where none are.
+QUIET = ("ray.tune.analysis.experiment_analysis", "ray.tune.tune")
+
 logger = logging.getLogger(__name__)
 
 
@@ -106,6 +109,8 @@ def search(
         return list(finished)
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
     progress = _Progress(training.trials, finished, on_trial)
     with tempfile.TemporaryDirectory(prefix="millrace-search-") as scratch:
         tuner = tune.Tuner(

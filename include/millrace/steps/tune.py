@@ -1,6 +1,5 @@
 """Step, run as a Ray job: search for the best configuration by cross-validation on the training fold."""
 
-import argparse
 import hashlib
 import json
 import logging
@@ -12,7 +11,7 @@ from millrace.adapters import tuning
 from millrace.adapters.tuning import Trial
 from millrace.domain.search import SEARCH_FOLDS, configuration_of, make_folds
 from millrace.domain.splitting import TRAIN, search_folds
-from millrace.steps import run_folder
+from millrace.steps import job, run_folder
 from millrace.steps.training_rows import read_training_rows
 
 
@@ -60,18 +59,8 @@ def _trial_name(trial: Trial) -> str:
     return run_folder.TRIALS + hashlib.sha256(json.dumps(trial.point, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The command line of a training job."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--problem", required=True)
-    parser.add_argument("--run-key", required=True)
-    parser.add_argument("--snapshot-id", required=True, type=int)
-    return parser.parse_args()
-
-
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
-    asked = arguments("Search for the best configuration of a training run")
+    asked = job.begin("Search for the best configuration of a training run")
     result = tune(asked.problem, asked.run_key, asked.snapshot_id)
     logging.getLogger(__name__).info(
         "best of %d trials: %s, log loss %.4f, %.0f s",
