@@ -165,6 +165,23 @@ def test_a_table_without_a_snapshot_has_no_branch() -> None:
         lake.drop_table(name)
 
 
+def test_makers_of_the_same_table_at_the_same_moment_all_have_it() -> None:
+    namespace = f"tests_{uuid.uuid4().hex[:10]}"
+    together = Barrier(4)
+
+    def make(_: int) -> None:
+        together.wait()
+        lake.ensure_table(f"{namespace}.made", SCHEMA)
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(make, range(4)))
+        assert lake.count(f"{namespace}.made") == 0
+    finally:
+        lake.drop_table(f"{namespace}.made")
+        lake.catalog().drop_namespace(namespace)
+
+
 def test_only_branches_of_attempts_long_ago_are_swept(table: str) -> None:
     young = lake.cut_branch(table, "young")
     base = lake.head(table)

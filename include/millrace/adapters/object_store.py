@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from millrace.adapters.unreachable import unreachable
 from millrace.settings import get_settings
 
 if TYPE_CHECKING:
@@ -63,9 +64,14 @@ def ping() -> None:
     """Ask for the landing bucket.
 
     Raises:
-        botocore.exceptions.BotoCoreError, ClientError: If the store cannot be reached or refuses us.
+        MillraceError: If the store cannot be reached or refuses us, or there is no such bucket.
     """
-    client().head_bucket(Bucket=get_settings().landing_bucket)
+    settings = get_settings()
+    try:
+        client().head_bucket(Bucket=settings.landing_bucket)
+    except (BotoCoreError, ClientError) as error:
+        place = f"{settings.s3_url}, bucket {settings.landing_bucket}"
+        raise unreachable("The object store", place, error) from error
 
 
 def list_objects(bucket: str, prefix: str) -> list[StoredObject]:

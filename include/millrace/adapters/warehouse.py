@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from millrace.adapters.unreachable import unreachable
 from millrace.contract import names
 from millrace.settings import get_settings
 
@@ -42,10 +43,15 @@ def ping() -> None:
     """Open a connection.
 
     Raises:
-        psycopg.OperationalError: If the database cannot be reached or refuses us.
+        MillraceError: If the database cannot be reached or refuses us.
     """
-    with connect():
-        pass
+    try:
+        with connect():
+            pass
+    except psycopg.OperationalError as error:
+        settings = get_settings()
+        place = f"database warehouse, {settings.postgres_host}:{settings.port('postgres')}"
+        raise unreachable("The warehouse", place, error) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ __all__ = ["LandedFile", "check_raw_data", "ingest_raw_data", "landed", "new_fil
 
 log = logging.getLogger(__name__)
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 """Rows held in memory at once; each batch is a row group of the file's Parquet file."""
 
 
@@ -58,12 +59,19 @@ def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[Lande
         snapshot_id: The snapshot of bronze to compare with; default: the head of main.
     """
     table = names.bronze_files(problem.source_name)
-    known: set[tuple[str, str]] = set()
-    if lake.table_exists(table):
-        markers = lake.read(table, snapshot_id=snapshot_id, columns=("path", "etag"), where="record == 'file'")
-        known = set(zip(markers["path"].to_pylist(), markers["etag"].to_pylist(), strict=True))
+    if snapshot_id is None:
+        head = lake.head(table)
+        snapshot_id = head.snapshot_id if head else None
+    known = _known(table, snapshot_id) if snapshot_id else frozenset()
     found = [file for file in landed(problem) if (file.path, file.etag) not in known]
     return sorted(found, key=lambda file: (file.last_modified, file.path))
+
+
+@lru_cache(maxsize=64)
+def _known(table: str, snapshot_id: int) -> frozenset[tuple[str, str]]:
+    # A snapshot never changes, and the trigger looks every few seconds.
+    markers = lake.read(table, snapshot_id=snapshot_id, columns=("path", "etag"), where="record == 'file'")
+    return frozenset(zip(markers["path"].to_pylist(), markers["etag"].to_pylist(), strict=True))
 
 
 def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[str] | None = None) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from functools import cache
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
+from sqlalchemy.exc import IntegrityError, OperationalError
 
+from millrace.adapters.unreachable import unreachable
 from millrace.settings import get_settings
 
 # It tells at level INFO, for each look at a table, which class reads files.
@@ -52,9 +54,14 @@ def ping() -> None:
     """Ask the catalog for its namespaces.
 
     Raises:
-        sqlalchemy.exc.OperationalError: If its database cannot be reached or refuses us.
+        MillraceError: If its database cannot be reached or refuses us.
     """
-    catalog().list_namespaces()
+    try:
+        catalog().list_namespaces()
+    except OperationalError as error:
+        settings = get_settings()
+        place = f"database iceberg, {settings.postgres_host}:{settings.port('postgres')}"
+        raise unreachable("The catalog of the lake", place, error) from error
 
 
 def table_exists(table: str) -> bool:
@@ -63,10 +70,19 @@ def table_exists(table: str) -> bool:
 
 def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC) -> None:
     """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
-    catalog().create_namespace_if_not_exists(table.split(".", 1)[0])
+    _ensure_namespace(table.split(".", 1)[0])
     made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
     if made.current_snapshot() is None:
         made.append(made.schema().as_arrow().empty_table())
+
+
+def _ensure_namespace(namespace: str) -> None:
+    try:
+        catalog().create_namespace_if_not_exists(namespace)
+    except IntegrityError:
+        # Another process made it between the look and the insert; pyiceberg does not expect that.
+        if not catalog().namespace_exists(namespace):
+            raise
 
 
 def drop_table(table: str) -> None:
