@@ -28,8 +28,8 @@ def model_card(
         f"## The gate\n\n{gate_table(conditions)}",
         _limits(problem, training["model_kind"]),
         (
-            f"## Make it again\n\n`millrace reproduce {problem.problem} <version>` fits the recorded configuration on the "
-            f"tagged gold and compares the content hash `{training['content_hash'][:16]}…` (run `{run_key}`)."
+            f"## Make it again\n\n`millrace reproduce {problem.problem} <version>` fits the recorded configuration on "
+            f"the tagged gold and compares the content hash `{training['content_hash'][:16]}…` (run `{run_key}`)."
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
