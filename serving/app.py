@@ -82,11 +82,16 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 def _log_to_stdout() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    ours = logging.getLogger("serving")
-    ours.handlers, ours.propagate = [handler], False
-    ours.setLevel(logging.INFO)
+    """Ours: words with their time. Access lines: JSON alone, which has its own."""
+    for name, form in (
+        ("serving", "%(asctime)s %(levelname)s %(name)s %(message)s"),
+        ("serving.access", "%(message)s"),
+    ):
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter(form))
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
 
 
 def _replica() -> FastAPI:

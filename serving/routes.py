@@ -37,19 +37,24 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
             200: {"description": "One prediction a row", "content": {"application/json": {"schema": ANSWER_SCHEMA}}},
             **problem_answers(400, 404, 413, 415, 422),
         },
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": ANY_ROWS}}}},
+        openapi_extra={
+            "parameters": [{"name": "problem", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": ANY_ROWS}}},
+        },
         response_class=Response,
     )
-    async def predict(problem: ProblemName, request: Request) -> Response:
+    async def predict(request: Request) -> Response:
+        # The one hot route: FastAPI would validate a declared path parameter anew at each request.
+        problem = request.path_params["problem"]
         served = _served(watch, problem)
         body = await read_body(request)
         if len(body) <= INLINE_BYTES:
             content, rows = answer(served, body)
         else:
             content, rows = await anyio.to_thread.run_sync(answer, served, body, limiter=threads)
-        champion = served.champion
-        figures.predictions.labels(problem, champion.version).inc(rows)
-        request.scope.setdefault("state", {})["told"] = {"problem": problem, "version": champion.version, "rows": rows}
+        version = served.champion.version
+        figures.predictions(problem, version).inc(rows)
+        request.scope["millrace.told"] = {"problem": problem, "version": version, "rows": rows}
         return _json(content)
 
     @router.get("/v1/models", summary="The champions in force", tags=["models"], response_class=Response)

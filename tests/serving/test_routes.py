@@ -196,11 +196,12 @@ def test_the_health_of_a_replica(client: TestClient) -> None:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """The log of the application, which does not pass it on to the root logger."""
-    ours = logging.getLogger("serving")
-    ours.addHandler(caplog.handler)
+    """The log of the application, whose loggers pass nothing on to the root logger."""
+    for name in ("serving", "serving.access"):
+        logging.getLogger(name).addHandler(caplog.handler)
     yield caplog
-    ours.removeHandler(caplog.handler)
+    for name in ("serving", "serving.access"):
+        logging.getLogger(name).removeHandler(caplog.handler)
 
 
 def test_what_nobody_expected_is_a_500_with_an_id_and_no_traceback(
