@@ -14,7 +14,9 @@ from millrace.settings import ROOT
 NOT_OURS = ("docs/reports/",)
 """Reports tell what was on their day."""
 TOP = "dags|docs|expectations|include|infra|plugins|requirements|serving|spark_jobs|tests|benchmarks|\\.astro"
-PATH = re.compile(rf"(?:{TOP})/[\w./*-]*|[\w.-]+\.(?:toml|yaml|yml|txt|md)|Makefile|Dockerfile")
+PATH = re.compile(rf"(?:{TOP})/[\w./*-]*|[\w./-]+\.(?:py|toml|yaml|yml|txt|md)|Makefile|Dockerfile")
+ROOMS = (Path(), Path("include") / "millrace")
+"""Where a path may begin, besides the page's own folder."""
 SUFFIXES_OF_OTHERS = re.compile(r"[<{…*]")
 
 
@@ -87,5 +89,5 @@ def _wrong_path(page: Path, text: str, made: set[str]) -> Iterator[str]:
     if "*" in text:
         if not any(ROOT.glob(text)):
             yield f"no file is like {text}"
-    elif not (ROOT / text).exists() and not (ROOT / page.parent / text).exists():
+    elif not any((ROOT / room / text).exists() for room in (*ROOMS, page.parent)):
         yield f"there is no {text}"
