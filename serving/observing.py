@@ -20,7 +20,7 @@ BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Figures:
-    """The Prometheus figures of one replica. Children are kept: looking one up by its labels costs more than setting it."""
+    """The Prometheus figures of one replica. Children are kept, for looking one up costs more than setting it."""
 
     def __init__(self) -> None:
         self.registry = here = CollectorRegistry()
