@@ -69,7 +69,7 @@ def model_block(served: InForce) -> dict[str, Any]:
         "version": champion.version,
         "generation": champion.generation,
         "content_hash": champion.content_hash,
-        "gold_snapshot": served.package.manifest.provenance.get("gold_snapshot"),
+        "gold_snapshot": served.package.manifest.provenance.get("gold_snapshot_id"),
     }
 
 

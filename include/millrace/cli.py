@@ -216,7 +216,7 @@ def reproduce(
     """Refit a version from its recorded configuration on its tagged gold, and compare the content hash."""
     from millrace.steps.reproduce import reproduce as run
 
-    console.print_json(data=run(_problem(problem), version))
+    console.print_json(data=run(_problem(problem).problem, version))
 
 
 @app.command()
