@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -35,7 +36,8 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         stop.set()
 
     figures = Figures()
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Millrace",
         version=version("millrace"),
         description="Predictions of the champions in force, each with its factors and its origin.",

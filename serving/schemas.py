@@ -33,7 +33,9 @@ def facts(served: InForce) -> dict[str, Any]:
         "moved_by": served.champion.actor,
         "reason": served.champion.reason,
         "kind": served.package.manifest.model_kind,
-        "columns": {n: c.model_dump(mode="json", exclude=_UNTOLD) for n, c in served.request.columns.items()},
+        "columns": {
+            n: c.model_dump(mode="json", exclude=_UNTOLD, exclude_none=True) for n, c in served.request.columns.items()
+        },
         "rules": [rule.model_dump(mode="json") for rule in served.request.rules],
         "overrides": [override.model_dump(mode="json") for override in problem.overrides],
         "label": problem.label.model_dump(mode="json"),

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,3 +248,11 @@ def test_a_champion_that_changes_during_a_request_answers_whole(watch: Watch) ->
     other.look()
     assert before.champion.version == 1
     assert other.in_force["diabetes"].champion.version == 2
+
+
+def test_the_docs_need_no_other_host(client: TestClient) -> None:
+    page = client.get("/docs").text
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert addresses
+    assert all(address.startswith("/") for address in addresses)
+    assert all(client.get(address).status_code == 200 for address in addresses)
