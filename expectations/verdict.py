@@ -41,12 +41,12 @@ class Verdict:
         return {"stage": self.stage, "passed": self.passed, "findings": [asdict(finding) for finding in self.findings]}
 
 
-def refusal(verdict: Verdict, *, problem: str, place: str, docs: str) -> VerdictError:
+def refusal(verdict: Verdict, *, place: str, docs: str) -> VerdictError:
     """The error of a verdict that did not pass, naming every broken rule with what was observed and the limit."""
     told = "; ".join(f"{finding.rule}: {finding.observed}" for finding in verdict.broken)
     limits = "; ".join(f"{finding.rule}: {finding.limit}" for finding in verdict.broken)
     return VerdictError(
-        f"The {verdict.stage} check of {problem} failed",
+        f"The check of {verdict.stage} failed",
         place=place,
         found=told,
         expected=limits,

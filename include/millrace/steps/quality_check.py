@@ -67,7 +67,7 @@ def pass_or_drop(
     if not verdict.passed:
         lake.drop_branch(branch_of(written))
         place = f"table {written['table']}, branch {written['branch']}"
-        raise refusal(verdict, problem=problem.problem, place=place, docs=docs["data_docs"])
+        raise refusal(verdict, place=place, docs=docs["data_docs"])
     return {"rules": len(verdict.findings), **docs}
 
 

@@ -70,6 +70,9 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             with phase(f"judge {problem.source_name}") as told:
                 counts = receipt(rows)
                 told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
+            if counts.rows_read == 0 and not rebuild:  # files that were set aside leave markers, and no row
+                lake.drop_branch(branch)
+                return nothing_new(silver, run_id)
             batch = _Batch(problem, bronze.snapshot_id, rows, counts, attempt, run_id)
             quarantined = _publish_quarantine(spark, batch)
             return _write_silver(spark, batch, branch, quarantined, sequence=seen.changed_seq + 1, rebuild=rebuild)

@@ -1,0 +1,46 @@
+"""The suites hold every rule of the contract; what is refused is told in full."""
+
+import pytest
+
+from expectations.suites import gold_suite, silver_suite
+from expectations.verdict import Finding, Verdict, refusal
+from millrace.contract.constraints import HasType, reason, source_constraints
+from tests.steps.transforming import COLUMNS, problem_named
+
+PROBLEM = problem_named("x", COLUMNS, quality={"min_rows": 3, "max_row_count_drop": 0.1})
+
+
+def rules(suite: list) -> set[str]:
+    return {expectation.meta["rule"] for expectation in suite}
+
+
+def test_silver_holds_every_constraint_that_a_type_does_not() -> None:
+    wanted = {reason(c) for c in source_constraints(PROBLEM.source) if not isinstance(c, HasType)}
+    assert wanted <= rules(silver_suite(PROBLEM, rows_before=0))
+
+
+def test_gold_is_judged_by_its_own_columns() -> None:
+    suite = gold_suite(PROBLEM, rows_before=0)
+    assert not any("phone" in rule or "sold" in rule for rule in rules(suite))
+    (columns,) = (e.column_set for e in suite if e.meta["rule"] == "columns:gold")
+    assert columns == sorted(["row_key", "event_timestamp", "size", "note", "label", "gold_seq"])
+    (label,) = (e.value_set for e in suite if e.meta["rule"] == "allowed:label")
+    assert label == [0, 1]
+
+
+@pytest.mark.parametrize("suite", [silver_suite, gold_suite])
+def test_a_row_count_may_drop_by_its_limit_and_no_row_more(suite) -> None:
+    of_rule = {e.meta["rule"]: e for e in suite(PROBLEM, rows_before=15)}
+    assert of_rule["rows:min_rows"].min_value == 3
+    assert of_rule["rows:max_row_count_drop"].min_value == 14  # 13.5 rows are 14
+    assert "rows:max_row_count_drop" not in rules(suite(PROBLEM, rows_before=0))
+
+
+def test_a_refusal_names_each_broken_rule_with_what_was_seen_and_the_limit() -> None:
+    held = Finding("required:size", "size", "0 of 10 rows", "0 rows", passed=True)
+    broken = Finding("range:size", "size", "4 of 10 rows", "0 rows", passed=False)
+    verdict = Verdict("sales silver", (held,)).and_also([broken])
+    error = refusal(verdict, place="table silver.sales", docs="a page")
+    assert not verdict.passed
+    assert (error.found, error.expected) == ("range:size: 4 of 10 rows", "range:size: 0 rows")
+    assert "sales silver" in error.problem

@@ -1,0 +1,238 @@
+"""Bronze to silver to gold: each row counts once, broken ones are kept with their reasons, no one sees a bad batch."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from millrace.adapters import lake, object_store
+from millrace.contract import names
+from millrace.contract.errors import LostRaceError, VerdictError
+from millrace.contract.problem import Problem
+from millrace.settings import get_settings
+from millrace.steps import recorded
+from millrace.steps.pending import pending_transform
+from millrace.steps.transform import build_gold_data, check_silver_data, transform_data
+from tests.steps.transforming import (
+    COLUMNS,
+    gold,
+    ingest,
+    own_problem,
+    problem_named,
+    quarantine,
+    silver,
+    to_gold,
+    to_silver,
+)
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def problem() -> Iterator[Problem]:
+    with own_problem() as problem:
+        yield problem
+
+
+def heads(problem: Problem) -> list[lake.Head | None]:
+    source = problem.source_name
+    return [lake.head(t) for t in (names.silver(source), names.quarantine(source), names.gold(problem.problem))]
+
+
+def branches(problem: Problem) -> list[str]:
+    source = problem.source_name
+    tables = (names.silver(source), names.quarantine(source), names.gold(problem.problem))
+    return [branch for table in tables for branch in lake.stray_branches(table, older_than_seconds=-1)]
+
+
+def test_valid_rows_reach_gold_and_broken_ones_quarantine_with_all_their_reasons(
+    spark: SparkSession, problem: Problem
+) -> None:
+    ingest(
+        problem,
+        "a",
+        "k1,2026-01-01,5.5,first,123,1",
+        "k2,2026-01-02,6,,124,",
+        "k3,yesterday,101,x,125,7",
+        "k4,2026-01-04",
+        "k5,2026-01-05,1,x,12a,0",
+    )
+    built = to_gold(spark, problem)
+    assert set(silver(problem)) == {'["k1"]', '["k2"]'}
+    assert silver(problem)['["k1"]']["phone"] == "123"
+    assert [row["reasons"] for row in quarantine(problem)] == [
+        ["type:seen_at", "range:size", "allowed:sold"],
+        ["row:field_count"],
+        ["pattern:phone"],
+    ]
+    assert [row["row_key"] for row in quarantine(problem)] == ['["k3"]', None, '["k5"]']
+    rows = gold(problem)
+    assert (rows['["k1"]']["label"], rows['["k2"]']["label"]) == (1, None)
+    assert set(rows['["k1"]']) == {"row_key", "event_timestamp", "size", "note", "label", "gold_seq"}
+    assert built["changed"] == 2
+    assert pending_transform(problem) == f"the warehouse does not hold {names.gold(problem.problem)}"
+
+
+def test_a_second_run_changes_nothing(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k2,bad,5,x,1,1")
+    to_gold(spark, problem, "first")
+    before = heads(problem)
+    transformed = to_silver(spark, problem, "second")
+    built = build_gold_data(spark, problem, attempt="second", run_id="second")
+    assert (transformed["branch"], transformed["changed"], built["branch"], built["changed"]) == (None, 0, None, 0)
+    assert heads(problem) == before
+    assert branches(problem) == []
+
+
+def test_the_same_rows_again_move_nothing_that_gold_would_read(spark: SparkSession, problem: Problem) -> None:
+    rows = ("k1,2026-01-01,5,x,1,1", "k2,2026-01-01,300,x,1,1")
+    ingest(problem, "a", *rows)
+    to_gold(spark, problem, "first")
+    before = gold(problem)
+    ingest(problem, "b", *rows)
+    to_gold(spark, problem, "second")
+    assert gold(problem) == before
+    row = silver(problem)['["k1"]']
+    assert (row["changed_seq"], row["source_file"]) == (1, f"{problem.landing_prefix}a.csv")
+    assert row["last_position"]["path"].endswith("b.csv")
+    assert len(quarantine(problem)) == 2  # two rows of two files, each once
+
+
+def test_a_late_label_brings_no_late_feature_with_it(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,early,1,", "k2,2026-01-01,7,early,1,0")
+    to_gold(spark, problem, "first")
+    ingest(problem, "b", "k1,2026-01-01,50,late,1,1", "k2,2026-01-01,7,early,1,")
+    to_gold(spark, problem, "second")
+    one, two = gold(problem)['["k1"]'], gold(problem)['["k2"]']
+    assert (one["size"], one["note"], one["label"], one["gold_seq"]) == (5, "late", 1, 2)
+    assert (two["label"], two["gold_seq"]) == (0, 1)
+
+
+def test_a_broken_newer_version_leaves_the_last_valid_one_and_says_so(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k2,2026-01-01,5,x,1,1")
+    to_silver(spark, problem, "first")
+    ingest(problem, "b", "k1,2026-01-01,500,x,1,1")
+    to_silver(spark, problem, "second")
+    stale = silver(problem)['["k1"]']
+    assert (stale["size"], stale["changed_seq"]) == (5, 1)
+    assert stale["stale_since"] is not None
+    assert silver(problem)['["k2"]']["stale_since"] is None
+    ingest(problem, "c", "k1,2026-01-01,6,y,1,1")
+    to_silver(spark, problem, "third")
+    mended = silver(problem)['["k1"]']
+    assert (mended["stale_since"], mended["size"], mended["note"], mended["changed_seq"]) == (None, 5, "y", 3)
+
+
+def test_a_bad_batch_is_never_visible(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1")
+    to_gold(spark, problem, "good")
+    strict = problem_named(problem.problem.removeprefix("t_"), quality={"max_quarantined_share": 0.4})
+    assert strict.contract_hash() == problem.contract_hash()  # limits decide about batches, not about rows
+    silver_before, _, gold_before = heads(problem)
+    ingest(problem, "b", "k2,2026-01-01,5,x,1,1", "k3,2026-01-01,-5,x,1,1")
+    with pytest.raises(VerdictError) as refused:
+        to_gold(spark, strict, "bad")
+    assert "batch:max_quarantined_share: 50.0% (1 of 2 rows)" in refused.value.found
+    assert "≤ 40.0%" in refused.value.expected
+    assert problem.problem in str(refused.value)
+    silver_after, _, gold_after = heads(problem)
+    assert (silver_after, gold_after) == (silver_before, gold_before)
+    assert branches(problem) == []
+    assert [row["reasons"] for row in quarantine(problem)] == [["range:size"]]
+    assert pending_transform(problem) is not None
+    # The batch is still there for whoever decides about it.
+    to_gold(spark, problem, "accepted")
+    assert set(gold(problem)) == {'["k1"]', '["k2"]'}
+    assert len(quarantine(problem)) == 1
+
+
+def test_an_empty_table_and_a_shrunken_one_are_refused(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,-5,x,1,1")
+    with pytest.raises(VerdictError) as refused:
+        to_silver(spark, problem, "empty")
+    assert "rows:min_rows: 0" in refused.value.found
+    ingest(problem, "b", *(f"k{n},2026-01-01,{n},x,1,1" for n in range(20)))
+    to_silver(spark, problem, "many")
+    narrow = COLUMNS | {"size": {"type": "number", "min": 0, "max": 9}}
+    with pytest.raises(VerdictError) as refused:
+        to_silver(spark, problem_named(problem.problem.removeprefix("t_"), narrow), "few")
+    assert "rows:max_row_count_drop: 10" in refused.value.found
+    assert len(silver(problem)) == 20
+
+
+def test_another_contract_judges_every_row_again(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k2,2026-01-01,50,y,1,1", "k3,2026-01-01,500,z,1,1")
+    to_gold(spark, problem, "first")
+    table = names.gold(problem.problem)
+    old = lake.head(table)
+    assert old is not None
+    wide = COLUMNS | {"size": {"type": "number", "max": 1000}, "note": {"type": "string", "sensitive": True}}
+    changed = problem_named(problem.problem.removeprefix("t_"), wide)
+    assert pending_transform(changed) == "the contract changed since silver was written"
+    assert to_gold(spark, changed, "second")["rebuilt"]
+    assert set(gold(changed)) == {'["k1"]', '["k2"]', '["k3"]'}
+    assert "note" not in gold(changed)['["k1"]']
+    before = lake.read(table, snapshot_id=old.snapshot_id).to_pylist()
+    assert {row["note"] for row in before} == {"x", "y"}
+    assert [row["contract_hash"] for row in quarantine(problem)] == [problem.contract_hash()]
+    assert recorded.recorded(table, recorded.SILVER_SNAPSHOT).contract_hash == changed.contract_hash()
+
+
+def test_the_second_of_two_attempts_is_refused(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1")
+    slow = transform_data(spark, problem, attempt="slow", run_id="slow")
+    fast = transform_data(spark, problem, attempt="fast", run_id="fast")
+    published = check_silver_data(spark, problem, fast)
+    with pytest.raises(LostRaceError):
+        check_silver_data(spark, problem, slow)
+    head = lake.head(names.silver(problem.source_name))
+    assert head is not None
+    assert (head.snapshot_id, len(silver(problem))) == (published["snapshot_id"], 1)
+    # A retry of a task that had published finds its work done.
+    assert check_silver_data(spark, problem, fast)["snapshot_id"] == published["snapshot_id"]
+
+
+def test_a_file_that_was_set_aside_leaves_silver_alone(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "1,2", header="other,columns")
+    assert to_silver(spark, problem)["branch"] is None
+    assert branches(problem) == []
+
+
+def test_a_sensitive_key_reaches_gold_as_a_hash(spark: SparkSession, problem: Problem) -> None:
+    secret = problem_named(problem.problem.removeprefix("t_"), COLUMNS | {"id": {"type": "string", "sensitive": True}})
+    ingest(secret, "a", "k1,2026-01-01,5,x,1,1", "k1,2026-01-01,6,y,1,0")
+    to_gold(spark, secret)
+    ((key, row),) = gold(secret).items()
+    assert (len(key), row["size"], row["label"]) == (64, 5, 0)
+    assert "k1" not in str(row)
+
+
+def test_docs_and_errors_hold_no_sensitive_value(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,5550123,1")
+    transformed = transform_data(spark, problem, attempt="run", run_id="a run")
+    stricter = COLUMNS | {"phone": {"type": "string", "sensitive": True, "pattern": "[a-z]+"}}
+    stricter |= {"size": {"type": "number", "min": 77}}
+    with pytest.raises(VerdictError) as refused:
+        check_silver_data(spark, problem_named(problem.problem.removeprefix("t_"), stricter), transformed)
+    assert "pattern:phone: 1 of 1 rows" in refused.value.found
+    bucket, folder = get_settings().reports_bucket, f"data-docs/{problem.problem}/silver/a_run/"
+    page = object_store.get(bucket, f"{folder}index.html").decode()
+    verdict = object_store.get(bucket, f"{folder}verdict.json").decode()
+    assert "5550123" not in page + verdict + str(refused.value)
+    assert "range:size" in verdict
+    assert "<script src=" not in page
+
+
+def test_receipts_tell_what_came_in(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k1,2026-01-01,6,x,1,1", "k2,x,900,x,1,1")
+    to_silver(spark, problem, "first")
+    ingest(problem, "b", "k3,2026-01-01,5,x,1,1")
+    to_gold(spark, problem, "second")
+    head = lake.head(names.gold(problem.problem))
+    assert head is not None
+    receipt = json.loads(head.properties[recorded.RECEIPT])
+    assert receipt["files"] == [f"{problem.landing_prefix}{name}.csv" for name in "ab"]
+    counts = ("rows_read", "rows_valid", "rows_quarantined", "rows_superseded")
+    assert [receipt[name] for name in counts] == [4, 3, 1, 1]
+    assert receipt["by_reason"] == {"range:size": 1, "type:seen_at": 1}
