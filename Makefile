@@ -59,7 +59,7 @@ lock: ## Compile requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes ne
 docs: setup ## Write docs/reference/ and the editors' schema anew from the code
 	@.venv/bin/python -m docs.drift --write
 
-clean: down ## Remove the stack's data (FORCE=1 does not ask; ALL=1 removes tools and environments too)
+clean: down ## Remove the stack's data (FORCE=1 does not ask; ALL=1 removes .env, tools and environments too)
 	@[ ! -x .venv/bin/python ] || $(INFRA) clean $(if $(FORCE),--force) $(if $(ALL),--all)
 
 help: ## This list

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 
 
-def http(url: str, *, timeout_seconds: float = 3) -> str | None:
+def http(url: str, *, timeout_seconds: float = 10) -> str | None:
     """None when `url` answers 2xx."""
     try:
         with urllib.request.urlopen(url, timeout=timeout_seconds):

@@ -38,9 +38,9 @@ def launch(settings: Settings) -> Launch:
 def prepare(settings: Settings) -> None:
     """Makes the data folder once: in a folder beside it, renamed when complete."""
     data = data_folder(settings)
+    _put_binaries_within_reach(settings)
     if (data / "PG_VERSION").exists():
         return
-    _binaries(settings)
     data.parent.mkdir(parents=True, exist_ok=True)
     data.parent.chmod(0o711)
     half = Path(tempfile.mkdtemp(prefix="postgres-half-", dir=data.parent))
@@ -121,16 +121,18 @@ def _reachable(folder: Path) -> bool:
 
 def _binaries(settings: Settings) -> Path:
     room = _room(settings)
-    if room == settings.home:
-        return POSTGRES / "bin"
-    copy = room / "postgres-17"
-    if not copy.exists():
-        half = copy.with_suffix(".half")
-        shutil.rmtree(half, ignore_errors=True)
-        shutil.copytree(POSTGRES, half, symlinks=True)
-        room.chmod(0o711)
-        half.rename(copy)
-    return copy / "bin"
+    return (POSTGRES if room == settings.home else room / "postgres-17") / "bin"
+
+
+def _put_binaries_within_reach(settings: Settings) -> None:
+    copy = _binaries(settings).parent
+    if copy == POSTGRES or copy.exists():
+        return
+    half = copy.with_suffix(".half")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(POSTGRES, half, symlinks=True)
+    half.parent.chmod(0o711)
+    half.rename(copy)
 
 
 def _unprivileged(command: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ It keeps processes alive and rotates their logs. It knows neither order nor read
 """
 
 import os
+import shlex
 import subprocess
 import time
 import xmlrpc.client
@@ -52,7 +53,7 @@ serverurl = unix://{sock}
 # that is itself just being healed: each wait is a second longer than the one before.
 PROGRAM = """
 [program:{name}]
-command = {python} -I {root}/infra/keep.py {launch_file} {stamp}
+command = {command}
 autostart = false
 autorestart = true
 startsecs = 2
@@ -91,16 +92,14 @@ def write_configuration(services: list[Service], settings: Settings) -> None:
         launch_file, stamp = write_launch_file(service, settings)
         text += PROGRAM.format(
             name=service.name,
-            python=VENV / "bin" / "python",
-            root=ROOT,
-            launch_file=launch_file,
-            stamp=stamp,
+            command=shlex.join([str(VENV / "bin" / "python"), "-I", f"{ROOT}/infra/keep.py", str(launch_file), stamp]),
             stop_signal=service.stop_signal,
             stop_seconds=service.stop_seconds,
             as_group="true" if service.stop_signal == "TERM" else "false",
             logs=logs,
         )
-    write_private(_configuration(settings), text)
+    # supervisord expands %(names)s; a folder's name may hold a per cent sign.
+    write_private(_configuration(settings), text.replace("%", "%%"))
 
 
 def daemon(settings: Settings) -> psutil.Process | None:
