@@ -29,7 +29,8 @@ def all_checks() -> Iterator[Check]:
     yield Check("types", [str(BIN / "mypy"), *(place for place in places if place != "tests")])
     yield Check("imports", [str(BIN / "lint-imports")])
     yield Check("locks", [str(BIN / "python"), "-m", "infra.locks", "--check"])
-    yield Check("Dockerfile", [str(BIN / "hadolint"), "Dockerfile"])
+    dockerfiles = [str(path) for path in sorted((ROOT / "infra" / "containers").glob("*.Dockerfile"))]
+    yield Check("Dockerfiles", [str(BIN / "hadolint"), "Dockerfile", *dockerfiles])
     schema = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.override.yml"]
     yield Check("compose", schema)
     if (ROOT / "include" / "millrace" / "cli.py").exists():

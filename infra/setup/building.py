@@ -53,6 +53,10 @@ def run(command: list[str], say: Say, *, log: str, environment: dict[str, str] |
     path = TOOLS / "logs" / f"{log}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     last: list[str] = []
+    if shutil.which(command[0]) is None:
+        raise SetupError(
+            f"{command[0]} is not installed\n  to do: `make doctor` says how to get it, then `make setup` again"
+        )
     with (
         path.open("a") as file,
         subprocess.Popen(
