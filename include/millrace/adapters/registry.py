@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+import httpx
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -105,6 +106,19 @@ def tag_version(problem: str, version: int, tags: Mapping[str, str]) -> None:
 def set_alias(problem: str, version: int, alias: str = CHAMPION) -> None:
     """Show a version under an alias; the alias mirrors what Postgres decided, and decides nothing."""
     _client().set_registered_model_alias(problem, alias, str(version))
+
+
+def remove_alias(problem: str, alias: str = CHAMPION) -> None:
+    """Show no version under an alias."""
+    _client().delete_registered_model_alias(problem, alias)
+
+
+def answers(timeout_seconds: float = 3.0) -> bool:
+    """Whether the server answers at all. MLflow's own client tries a dead server for minutes."""
+    try:
+        return httpx.get(f"{get_settings().mlflow_url}/health", timeout=timeout_seconds).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def versions(problem: str) -> Sequence[int]:

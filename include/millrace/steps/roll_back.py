@@ -5,7 +5,8 @@ from typing import Any
 from millrace.adapters import champions
 from millrace.adapters.champions import Champion
 from millrace.contract.errors import VerdictError
-from millrace.steps.roll_out import await_fleet, move_champion
+from millrace.steps.move_champion import move_champion
+from millrace.steps.roll_out import await_fleet
 from millrace.steps.verify_package import verify_package
 
 
@@ -25,8 +26,8 @@ def roll_back(problem: str, to_version: int | None = None, *, actor: str, reason
     if live is None:
         raise _nothing(problem, "no champion", "a champion to replace")
     target = to_version or _version_before(problem, live)
-    if target == live.version:
-        raise _nothing(problem, f"version {target} in force", "another version")
+    if champions.registration(problem, target)["content_hash"] == live.content_hash:
+        raise _nothing(problem, f"version {target} with the content that is in force", "a version of another content")
     # First the proof, then the hold: a rollback that cannot succeed must bar nothing.
     verify_package(problem, target)
     champions.hold(problem, live.content_hash, actor=actor, reason=reason)

@@ -1,7 +1,6 @@
 """Step: put a version in force on every replica, see that it answers as it was built to, or put the old one back."""
 
 import json
-import logging
 from typing import Any
 
 from millrace.adapters import champions, fleet, package_store
@@ -9,6 +8,7 @@ from millrace.adapters.champions import Champion
 from millrace.contract.errors import MillraceError, VerdictError
 from millrace.domain.package import GOLDEN, open_package
 from millrace.domain.verification import GOLDEN_TOLERANCE
+from millrace.steps.move_champion import mirror_alias, move_champion, version_to_deploy
 from millrace.steps.verify_package import verify_package
 
 __all__ = [
@@ -21,69 +21,8 @@ __all__ = [
     "version_to_deploy",
 ]
 
-logger = logging.getLogger(__name__)
-
-DEPLOYABLE = ("passed", "challenger", "retired", "champion")
 FLEET_SECONDS = 60.0
 PUT_BACK_SECONDS = 30.0
-
-
-def version_to_deploy(problem: str, *, asked: int | None = None) -> int | None:
-    """The version that is asked for; otherwise the newest that passed its gate, is not barred, and is not in force yet.
-
-    Returns:
-        The version, or None when there is nothing to deploy.
-    """
-    if asked is not None:
-        return asked
-    live = champions.current(problem)
-    states = {step.version: step.state for step in champions.transitions(problem)}
-    for version in sorted((v for v, state in states.items() if state == "passed"), reverse=True):
-        if live is not None and version <= live.version:
-            return None
-        if champions.barred(problem, champions.registration(problem, version)["content_hash"]) is None:
-            return version
-    return None
-
-
-def move_champion(problem: str, version: int, *, actor: str, reason: str, rollback: bool = False) -> dict[str, Any]:
-    """Put a version in force. Repeating it after a kill changes nothing.
-
-    Args:
-        rollback: Whether the version may be older than the one in force.
-
-    Returns:
-        problem, version, uri, content_hash, generation, moved (False: it was in force already), and previous: version,
-        uri and content_hash of the champion before, or None.
-
-    Raises:
-        VerdictError: If the version did not pass its gate, is barred, or is older than the champion.
-        LostRaceError: If somebody else moved the champion meanwhile.
-    """
-    # Read before the checks: a hold placed after them comes with a move of its own, and ours then loses the race.
-    live = champions.current(problem)
-    registered = champions.registration(problem, version)
-    if live is not None and live.version == version:
-        return _moved(live, moved=False)
-    state = champions.state_of(problem, version)
-    if state not in DEPLOYABLE:
-        raise _not_deployable(problem, version, f"state {state}", "a version that passed its gate")
-    if held := champions.barred(problem, registered["content_hash"]):
-        found = f"content held by {held.actor} since {held.held_at:%Y-%m-%d %H:%M} UTC: {held.reason}"
-        raise _not_deployable(problem, version, found, "a content that is not held")
-    if live is not None and version < live.version and not rollback:
-        raise _not_deployable(problem, version, f"version {live.version} in force", "a newer version, or a rollback")
-    new = champions.move(
-        problem,
-        version=version,
-        uri=registered["uri"],
-        content_hash=registered["content_hash"],
-        expected_generation=live.generation if live else 0,
-        actor=actor,
-        reason=reason,
-    )
-    mirror_alias(problem, version)
-    return _moved(new, moved=True)
 
 
 def await_fleet(problem: str, generation: int, *, deadline_seconds: float = FLEET_SECONDS) -> dict[str, Any]:
@@ -155,7 +94,7 @@ def put_back(problem: str, moved: dict[str, Any], *, reason: str, actor: str = "
             back = None
         else:
             back = champions.move(problem, **previous, expected_generation=moved["generation"], actor=actor, reason=why)
-            mirror_alias(problem, back.version)
+        mirror_alias(problem, back.version if back else None)
     raise VerdictError(
         f"Version {moved['version']} of {problem} was undone",
         place=f"generation {moved['generation']}",
@@ -182,34 +121,6 @@ def roll_out(problem: str, version: int, *, actor: str, reason: str) -> dict[str
     return {"verified": verified, "moved": moved, **served, "smoke": tested}
 
 
-def mirror_alias(problem: str, version: int) -> bool:
-    """Show the champion to people in MLflow as well. The alias decides nothing, so its failure stops nothing."""
-    try:
-        from millrace.adapters import registry
-
-        registry.set_alias(problem, version)
-        return True
-    except Exception:
-        logger.exception("the alias champion of %s still shows another version than %d", problem, version)
-        return False
-
-
-def _moved(champion: Champion, *, moved: bool) -> dict[str, Any]:
-    # From the history, so that a retry after a kill still knows what to put back.
-    generations = {old.generation: old for old in champions.history(champion.problem)}
-    before = generations[champion.replaces] if champion.replaces else None
-    previous = {"version": before.version, "uri": before.uri, "content_hash": before.content_hash} if before else None
-    return {
-        "problem": champion.problem,
-        "version": champion.version,
-        "uri": champion.uri,
-        "content_hash": champion.content_hash,
-        "generation": champion.generation,
-        "moved": moved,
-        "previous": previous,
-    }
-
-
 def _fleet_after(problem: str, back: Champion | None) -> str:
     if back is None:
         return f"{problem} has no champion, as before"
@@ -223,16 +134,6 @@ def _fleet_after(problem: str, back: Champion | None) -> str:
 def _why_late(one: fleet.Serves, problem: str) -> str:
     told = fleet.readiness(one.url).get("not_loaded", {}).get(problem)
     return f"{one.url}: {one.why_not or f'generation {one.generation}'}" + (f" ({told})" if told else "")
-
-
-def _not_deployable(problem: str, version: int, found: str, expected: str) -> VerdictError:
-    return VerdictError(
-        f"Version {version} of {problem} may not become champion",
-        place="schema control, tables champion, version_transitions and holds",
-        found=found,
-        expected=expected,
-        fix=f"`millrace history {problem}` shows the versions; a hold ends with `millrace release`",
-    )
 
 
 def _smoke(problem: str, url: str, found: str, expected: str) -> VerdictError:

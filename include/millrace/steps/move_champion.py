@@ -1,0 +1,117 @@
+"""Step: decide whether a version may be the champion, and put it in force by compare-and-set."""
+
+import logging
+from typing import Any
+
+from millrace.adapters import champions
+from millrace.adapters.champions import Champion
+from millrace.contract.errors import VerdictError
+
+logger = logging.getLogger(__name__)
+
+DEPLOYABLE = ("passed", "challenger", "retired")
+
+
+def version_to_deploy(problem: str, *, asked: int | None = None) -> int | None:
+    """The version that is asked for; otherwise the newest that passed its gate, is not barred, and is not in force yet.
+
+    Returns:
+        The version, or None when there is nothing to deploy.
+    """
+    if asked is not None:
+        return asked
+    live = champions.current(problem)
+    states = {step.version: step.state for step in champions.transitions(problem)}
+    for version in sorted((v for v, state in states.items() if state == "passed"), reverse=True):
+        if live is not None and version <= live.version:
+            return None
+        if champions.barred(problem, champions.registration(problem, version)["content_hash"]) is None:
+            return version
+    return None
+
+
+def move_champion(problem: str, version: int, *, actor: str, reason: str, rollback: bool = False) -> dict[str, Any]:
+    """Put a version in force. Repeating it after a kill changes nothing.
+
+    Args:
+        rollback: Whether the version may be older than the one in force.
+
+    Returns:
+        problem, version, uri, content_hash, generation, moved (False: it was in force already), and previous: version,
+        uri and content_hash of the champion before, or None.
+
+    Raises:
+        VerdictError: If the version did not pass its gate, is barred, or is older than the champion.
+        LostRaceError: If somebody else moved the champion meanwhile.
+    """
+    # Read before the checks: a hold placed after them comes with a move of its own, and ours then loses the race.
+    live = champions.current(problem)
+    registered = champions.registration(problem, version)
+    if live is not None and live.version == version:
+        mirror_alias(problem, version)
+        return _moved(live, moved=False)
+    state = champions.state_of(problem, version)
+    if state not in DEPLOYABLE:
+        raise _not_deployable(problem, version, f"state {state}", "a version that passed its gate")
+    if held := champions.barred(problem, registered["content_hash"]):
+        found = f"content held by {held.actor} since {held.held_at:%Y-%m-%d %H:%M} UTC: {held.reason}"
+        raise _not_deployable(problem, version, found, "a content that is not held")
+    if live is not None and version < live.version and not rollback:
+        raise _not_deployable(problem, version, f"version {live.version} in force", "a newer version, or a rollback")
+    new = champions.move(
+        problem,
+        version=version,
+        uri=registered["uri"],
+        content_hash=registered["content_hash"],
+        expected_generation=live.generation if live else 0,
+        actor=actor,
+        reason=reason,
+    )
+    mirror_alias(problem, version)
+    return _moved(new, moved=True)
+
+
+def mirror_alias(problem: str, version: int | None) -> bool:
+    """Show the champion (None: there is none) to people in MLflow as well.
+
+    The alias decides nothing, so whatever fails here is told in the log and stops nothing.
+    """
+    from millrace.adapters import registry  # MLflow takes seconds to import: only where a champion really moves.
+
+    try:
+        if not registry.answers():
+            raise ConnectionError("MLflow does not answer")
+        if version is None:
+            registry.remove_alias(problem)
+        else:
+            registry.set_alias(problem, version)
+        return True
+    except Exception as error:  # noqa: BLE001
+        logger.warning("MLflow's alias champion of %s was not moved to version %s: %s", problem, version, error)
+        return False
+
+
+def _moved(champion: Champion, *, moved: bool) -> dict[str, Any]:
+    # From the history, so that a retry after a kill still knows what to put back.
+    generations = {old.generation: old for old in champions.history(champion.problem)}
+    before = generations[champion.replaces] if champion.replaces else None
+    previous = {"version": before.version, "uri": before.uri, "content_hash": before.content_hash} if before else None
+    return {
+        "problem": champion.problem,
+        "version": champion.version,
+        "uri": champion.uri,
+        "content_hash": champion.content_hash,
+        "generation": champion.generation,
+        "moved": moved,
+        "previous": previous,
+    }
+
+
+def _not_deployable(problem: str, version: int, found: str, expected: str) -> VerdictError:
+    return VerdictError(
+        f"Version {version} of {problem} may not become champion",
+        place="schema control, tables champion, version_transitions and holds",
+        found=found,
+        expected=expected,
+        fix=f"`millrace history {problem}` shows the versions; a hold ends with `millrace release`",
+    )
