@@ -1,8 +1,10 @@
 """The page at the end of the demo: what happened to the rows, which model serves, and one explained prediction."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from rich.console import Console
 from rich.panel import Panel
@@ -15,12 +17,21 @@ from millrace.demo.follow import STAGES, Journey
 from millrace.demo.landing import Landed
 
 
+class Receipt(TypedDict):
+    """What silver's newest commit says of its batch."""
+
+    rows_read: int
+    rows_superseded: int
+    rows_quarantined: int
+    by_reason: dict[str, int]
+
+
 def print_summary(
     problems: list[Problem], journeys: list[Journey], landed: Mapping[str, Landed], started: datetime, console: Console
 ) -> int:
     """Print the page; returns 1 if the quarantine is not exactly what the simulator broke, else 0."""
     total = (datetime.now(UTC) - started).total_seconds()
-    console.rule(f"[bold]Served in {total / 60:.1f} minutes")
+    console.rule(f"[bold]Served after {total // 60:.0f} min {total % 60:.0f} s")
     console.print(_stages(journeys))
     receipts = {problem.problem: _receipt(problem) for problem in problems}
     console.print(_rows(problems, receipts))
@@ -28,6 +39,8 @@ def print_summary(
         console.print(_champion(problem))
         console.print(_prediction(problem))
     wrong = [text for name, file in landed.items() if (text := _surprise(name, file, receipts[name]))]
+    if not wrong and any(file.expected_by_reason is not None for file in landed.values()):
+        console.print("[green]✓[/] Quarantine holds exactly the rows that the simulator broke, for the right reasons.")
     for text in wrong:
         console.print(f"[red]✗[/] {text}")
     return 1 if wrong else 0
@@ -42,51 +55,61 @@ def _stages(journeys: list[Journey]) -> Table:
     return table
 
 
-def _receipt(problem: Problem) -> dict[str, object]:
-    head = lake.newest_with(names.silver(problem.source_name), "millrace.receipt")
-    return json.loads(head.properties["millrace.receipt"]) if head else {}
+def _receipt(problem: Problem) -> Receipt:
+    table = names.silver(problem.source_name)
+    head = lake.newest_with(table, "millrace.receipt")
+    assert head is not None, f"{table} holds no receipt"
+    receipt: Receipt = json.loads(head.properties["millrace.receipt"])
+    return receipt
 
 
-def _rows(problems: list[Problem], receipts: Mapping[str, Mapping[str, object]]) -> Table:
-    table = Table("problem", "read", "quarantined", "reasons", "in gold", title="Rows of the newest batch")
+def _rows(problems: list[Problem], receipts: Mapping[str, Receipt]) -> Table:
+    table = Table(
+        "problem",
+        "ingested",
+        "duplicates",
+        "quarantined",
+        "why (rows by kind)",
+        "in gold",
+        title="Rows of the newest batch",
+    )
     for problem in problems:
         receipt = receipts[problem.problem]
-        by_reason = receipt.get("by_reason") or {}
-        assert isinstance(by_reason, dict)
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(by_reason.items()))
         table.add_row(
             problem.problem,
-            str(receipt.get("rows_read", 0)),
-            str(receipt.get("rows_quarantined", 0)),
-            reasons or "none",
-            str(lake.count(names.gold(problem.problem))),
+            f"{receipt['rows_read']:,}",
+            f"{receipt['rows_superseded']:,}",
+            f"{receipt['rows_quarantined']:,}",
+            _kinds(receipt["by_reason"]),
+            f"{lake.count(names.gold(problem.problem)):,}",
         )
+    table.caption = "`millrace quarantine <problem>` shows the rows, each with all its reasons"
     return table
 
 
-def _surprise(name: str, file: Landed, receipt: Mapping[str, object]) -> str | None:
-    if file.expected_by_reason is None or receipt.get("by_reason") == file.expected_by_reason:
+def _kinds(by_reason: Mapping[str, int]) -> str:
+    """Reasons such as `range:Age` summed by their kind: the page is to be read, the rows are kept elsewhere."""
+    kinds: Counter[str] = Counter()
+    for reason, count in by_reason.items():
+        kinds[reason.split(":", 1)[0]] += count
+    return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or "none"
+
+
+def _surprise(name: str, file: Landed, receipt: Receipt) -> str | None:
+    if file.expected_by_reason is None or receipt["by_reason"] == file.expected_by_reason:
         return None
-    return f"{name}: quarantined {receipt.get('by_reason')}, but the simulator broke {file.expected_by_reason}"
+    return f"{name}: quarantined {receipt['by_reason']}, but the simulator broke {file.expected_by_reason}"
 
 
 def _champion(problem: Problem) -> Table:
     champion = champions.current(problem.problem)
-    if champion is None:
-        return Table(title=f"{problem.title}: no champion")
-    table = Table(
-        "gate",
-        "observed",
-        "limit",
-        "",
-        title=f"{problem.title}: champion version {champion.version}",
-        title_justify="left",
-    )
-    for step in champions.transitions(problem.problem, champion.version):
-        if step.state == "passed":
-            for condition in (step.detail or {}).get("conditions", []):
-                mark = "[green]✓[/]" if condition["passed"] else "[red]✗[/]"
-                table.add_row(condition["name"], f"{condition['observed']}", f"{condition['limit']}", mark)
+    version = f"champion is version {champion.version}" if champion else "no champion"
+    table = Table("gate", "observed", "limit", "", title=f"{problem.title}: {version}", title_justify="left")
+    steps = champions.transitions(problem.problem, champion.version) if champion else []
+    for condition in [c for step in steps if step.state == "passed" for c in (step.detail or {})["conditions"]]:
+        observed = "–" if condition["observed"] is None else f"{condition['observed']:.3g}"
+        mark = "[green]✓[/]" if condition["passed"] else "[red]✗[/]"
+        table.add_row(f"{condition['name']} [dim]{condition['words']}[/]", observed, f"{condition['limit']:.3g}", mark)
     return table
 
 
