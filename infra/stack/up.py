@@ -51,19 +51,19 @@ def _start_in_order(services: list[Service], settings: Settings, say: Say, done:
     ready: set[str] = set()
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=len(services), thread_name_prefix="up") as pool:
-        while waiting or running:
-            for service in list(waiting.values()):
-                if set(service.after) & names <= ready:
-                    running[pool.submit(_start, service, settings, say, stop)] = waiting.pop(service.name).name
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                name = running.pop(future)
-                try:
+        try:
+            while waiting or running:
+                for service in list(waiting.values()):
+                    if set(service.after) & names <= ready:
+                        running[pool.submit(_start, service, settings, say, stop)] = waiting.pop(service.name).name
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    name = running.pop(future)
                     done(name, future.result())
-                except BaseException:
-                    stop.set()
-                    raise
-                ready.add(name)
+                    ready.add(name)
+        finally:
+            # Also when a person interrupts: the others' threads end at once instead of waiting on.
+            stop.set()
 
 
 def _start(service: Service, settings: Settings, say: Say, stop: threading.Event) -> str:
@@ -84,7 +84,7 @@ def _start(service: Service, settings: Settings, say: Say, stop: threading.Event
         except xmlrpc.client.Fault as fault:
             raise _failed(service, settings, f"supervisord says {fault.faultString}") from fault
     _wait_until_ready(service, settings, say, stop)
-    if service.complete:
+    if service.complete and not stop.is_set():
         say(service.name, "completing")
         service.complete(settings)
     return f"ready in {time.monotonic() - began:.1f} s" if fresh else "ready (was up)"
