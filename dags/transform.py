@@ -26,33 +26,33 @@ def transform(problem: Problem) -> None:
 
         @task.pyspark(conn_id=SPARK, pool="spark")
         def transform_data(spark: object = None) -> Facts:
-            from millrace.steps.transform import transform_data
+            from millrace.steps.transform_data import transform_data
 
             return transform_data(spark, problem, **this_attempt())
 
         @task.pyspark(conn_id=SPARK, pool="spark")
         def quality_check_silver_data(transformed: Facts, spark: object = None) -> Facts:
-            from millrace.steps.transform import check_silver_data
+            from millrace.steps.check_silver_data import check_silver_data
 
             with no_retry_of_verdicts():
                 return check_silver_data(spark, problem, transformed)
 
         @task.pyspark(conn_id=SPARK, pool="spark")
         def build_gold_data(spark: object = None) -> Facts:
-            from millrace.steps.transform import build_gold_data
+            from millrace.steps.build_gold_data import build_gold_data
 
             return build_gold_data(spark, problem, **this_attempt())
 
         @task.pyspark(conn_id=SPARK, pool="spark")
         def quality_check_gold_data(built: Facts, spark: object = None) -> Facts:
-            from millrace.steps.transform import check_gold_data
+            from millrace.steps.check_gold_data import check_gold_data
 
             with no_retry_of_verdicts():
                 return check_gold_data(spark, problem, built)
 
         @task(outlets=[assets.gold(problem)])
         def publish_gold_data(built: Facts) -> Facts:
-            from millrace.steps.transform import publish_gold_data
+            from millrace.steps.publish_gold_data import publish_gold_data
 
             with no_retry_of_verdicts():
                 return publish_gold_data(problem, built)

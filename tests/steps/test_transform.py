@@ -12,8 +12,10 @@ from millrace.contract.errors import LostRaceError, VerdictError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps import recorded
+from millrace.steps.build_gold_data import build_gold_data
+from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.pending import pending_transform
-from millrace.steps.transform import build_gold_data, check_silver_data, transform_data
+from millrace.steps.transform_data import transform_data
 from tests.steps.transforming import (
     COLUMNS,
     gold,

@@ -11,14 +11,12 @@ from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
+from millrace.steps.build_gold_data import build_gold_data
+from millrace.steps.check_gold_data import check_gold_data
+from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
-from millrace.steps.transform import (
-    build_gold_data,
-    check_gold_data,
-    check_silver_data,
-    publish_gold_data,
-    transform_data,
-)
+from millrace.steps.publish_gold_data import publish_gold_data
+from millrace.steps.transform_data import transform_data
 
 HEADER = "id,seen_at,size,note,phone,sold"
 COLUMNS: dict[str, Any] = {

@@ -1,11 +1,10 @@
-"""Silver to gold: what changed, on a branch; its checkpoint; its publication."""
+"""Silver to gold: what changed, on the attempt's branch."""
 
 import json
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from expectations.suites import gold_suite
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -14,8 +13,8 @@ from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_gold
 from millrace.steps.lineage import gold_receipt
 from millrace.steps.phase import phase
-from millrace.steps.quality_check import already_published, branch_of, nothing_new, pass_or_drop
-from spark_jobs.fenced_write import Target, read_at
+from millrace.steps.written import nothing_new
+from spark_jobs.fenced_write import Target
 from spark_jobs.gold import write_gold
 
 
@@ -49,36 +48,6 @@ def build_gold_data(spark: SparkSession, problem: Problem, *, attempt: str, run_
     except Exception:
         lake.drop_branch(branch)
         raise
-
-
-def check_gold_data(spark: SparkSession, problem: Problem, built: dict[str, Any]) -> dict[str, Any]:
-    """Check the branch that `build_gold_data` wrote. Publishing is a step of its own.
-
-    Returns:
-        table, snapshot_id, changed; and of a check that ran: rules, data_docs, data_docs_uri.
-
-    Raises:
-        VerdictError: If a rule or a limit is broken; the branch is dropped and readers keep what they had.
-    """
-    told = {name: built[name] for name in ("table", "snapshot_id", "changed")}
-    if already_published(built):
-        return told
-    rows = read_at(spark, built["table"], built["snapshot_id"])
-    suite = gold_suite(problem, rows_before=lake.count(built["table"], built["base"]))
-    return told | pass_or_drop(problem, built, rows, suite, stage="gold")
-
-
-def publish_gold_data(problem: Problem, built: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - as every step
-    """Make the checked branch the main of gold.
-
-    Returns:
-        table, snapshot_id (of main), changed.
-
-    Raises:
-        LostRaceError: If another attempt published first.
-    """
-    told = {name: built[name] for name in ("table", "snapshot_id", "changed")}
-    return told if already_published(built) else told | {"snapshot_id": lake.publish(branch_of(built))}
 
 
 def _write(

@@ -8,7 +8,8 @@ from expectations.suites import silver_suite
 from expectations.verdict import Finding
 from millrace.adapters import lake
 from millrace.contract.problem import Problem
-from millrace.steps.quality_check import already_published, branch_of, pass_or_drop
+from millrace.steps.quality_check import pass_or_drop
+from millrace.steps.written import already_published, branch_of
 from spark_jobs.fenced_write import read_at
 
 

@@ -14,7 +14,7 @@ from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
-from millrace.steps.quality_check import nothing_new
+from millrace.steps.written import nothing_new
 from spark_jobs.bronze_rows import judged_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
