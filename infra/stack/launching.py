@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.files import write_private
-from infra.services.service import Service
+from infra.paths import SPARK_ENV, TOOLS, VENV
+from infra.services.service import Launch, Service
 from millrace.settings import Settings, env_file
 
 # What a service may see of the shell that ran `make up`: enough to find programs, nothing that configures a library.
@@ -22,7 +23,8 @@ def mark(settings: Settings, service: str = "") -> str:
 def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
     """Writes the launch file of a service; returns it with a stamp that changes when the service must be restarted.
 
-    Not when only the shell changed from which `make up` was called.
+    That is when its arguments, its settings or the packages that it runs on changed; not when only the shell did from
+    which `make up` was called.
     """
     launch = service.launch(settings)
     content: dict[str, Any] = {
@@ -37,8 +39,17 @@ def write_launch_file(service: Service, settings: Settings) -> tuple[Path, str]:
     path = settings.home / "run" / f"{service.name}.json"
     write_private(path, text)
     ours = {name: value for name, value in content["environment"].items() if name not in PASSED_ON}
-    stamp = json.dumps(content | {"environment": ours}, sort_keys=True)
+    stamp = json.dumps(content | {"environment": ours, "packages": _packages(launch)}, sort_keys=True)
     return path, hashlib.sha256(stamp.encode()).hexdigest()[:12]
+
+
+def _packages(launch: Launch) -> str:
+    """What the set-up noted when it made the environment of this program: lock and interpreter."""
+    for name, folder in (("Python", VENV), ("Spark", SPARK_ENV)):
+        note = TOOLS / "stamps" / name
+        if Path(launch.argv[0]).is_relative_to(folder) and note.exists():
+            return note.read_text()
+    return ""
 
 
 def environment(settings: Settings) -> dict[str, str]:
