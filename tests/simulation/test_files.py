@@ -117,13 +117,13 @@ def test_the_truth_lies_within_the_gate(problem: Problem) -> None:
 
 
 def test_the_truth_is_that_of_the_problem_not_of_a_file() -> None:
-    def share(seed: int, gender: str) -> float:
-        rows = read(PROBLEMS["loan"], simulate_file(PROBLEMS["loan"], rows=8_000, seed=seed, broken_share=0))
-        labels = [row["loan_status"] for row in rows if row["loan_intent"] == gender]
+    def share(seed: int, intent: str) -> float:
+        rows = read(PROBLEMS["loan"], simulate_file(PROBLEMS["loan"], rows=6_000, seed=seed, broken_share=0))
+        labels = [row["loan_status"] for row in rows if row["loan_intent"] == intent]
         return labels.count("1") / len(labels)
 
     for intent in ("VENTURE", "MEDICAL", "EDUCATION"):
-        assert share(1, intent) == pytest.approx(share(2, intent), abs=0.06)
+        assert share(1, intent) == pytest.approx(share(2, intent), abs=0.08)
 
 
 def test_an_override_decides_the_label() -> None:

@@ -224,7 +224,7 @@ def test_a_long_file_comes_in_batches_and_in_one_commit(problem: Problem, monkey
 FILES = st.lists(st.integers(0, 3), min_size=2, max_size=5)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=FILES, cuts=st.sets(st.integers(1, 4)))
 def test_any_split_of_files_over_runs_gives_the_same_bronze(sizes: list[int], cuts: set[int]) -> None:
     contents = [HEADER + b"".join(b"%d,%d,no,1\n" % (n, row) for row in range(n)) for n in sizes]

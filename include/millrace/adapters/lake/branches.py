@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
@@ -18,6 +19,7 @@ BRANCH_PROPERTY = "millrace.branch"
 """Snapshot property: the branch a commit was written to, so that a repeated publish can tell that it had succeeded."""
 
 _TRIES = 20
+Changed = TypeVar("Changed")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,8 @@ def cut_branch(table: str, attempt: str) -> Branch:
         MillraceError: If the table has no snapshot yet.
     """
     name = names.attempt_branch(int(time.time()), attempt)
-    cut: list[Branch] = []
 
-    def change(loaded: Table) -> None:
+    def change(loaded: Table) -> Branch:
         base = loaded.current_snapshot()
         if base is None:
             raise MillraceError(
@@ -49,10 +50,9 @@ def cut_branch(table: str, attempt: str) -> Branch:
                 fix="create the table through lake.ensure_table, or append an empty frame to it",
             )
         loaded.manage_snapshots().create_branch(base.snapshot_id, name).commit()
-        cut.append(Branch(table, name, base.snapshot_id))
+        return Branch(table, name, base.snapshot_id)
 
-    _commit(table, change)
-    return cut[-1]
+    return _commit(table, change)
 
 
 def append(branch: Branch, rows: pa.Table, properties: dict[str, str]) -> None:
@@ -79,27 +79,24 @@ def publish(branch: Branch) -> int:
     Raises:
         LostRaceError: If main moved since the branch was cut, or the branch does not continue its base.
     """
-    published: list[int] = []
 
-    def change(loaded: Table) -> None:
-        main = ancestors(loaded, loaded.metadata.refs[MAIN].snapshot_id)
-        history = [snapshot.snapshot_id for snapshot in main]
+    def change(loaded: Table) -> int:
+        history = [snapshot.snapshot_id for snapshot in ancestors(loaded, loaded.metadata.refs[MAIN].snapshot_id)]
         ref = loaded.metadata.refs.get(branch.name)
         if ref is None:
-            published.append(_published_before(loaded, branch, history))
-        elif ref.snapshot_id in history:  # nothing was committed to it, or publishing and dropping fell apart
-            published.append(ref.snapshot_id)
-            loaded.manage_snapshots().remove_branch(branch.name).commit()
-        elif history[0] != branch.base or not _continues(loaded, ref.snapshot_id, branch.base):
-            loaded.manage_snapshots().remove_branch(branch.name).commit()
-            raise lost(branch, f"main at {history[0]}, the branch at {ref.snapshot_id}")
-        else:
+            return _published_before(loaded, branch, history)
+        refs = loaded.manage_snapshots()
+        if ref.snapshot_id in history:  # nothing was committed to the branch, or another engine published it
+            refs.remove_branch(branch.name).commit()
+        elif history[0] == branch.base and _continues(loaded, ref.snapshot_id, branch.base):
             # The commit requires that main is still where `loaded` has it, which is the base.
-            loaded.manage_snapshots().set_current_snapshot(ref.snapshot_id).remove_branch(branch.name).commit()
-            published.append(ref.snapshot_id)
+            refs.set_current_snapshot(ref.snapshot_id).remove_branch(branch.name).commit()
+        else:
+            refs.remove_branch(branch.name).commit()
+            raise lost(branch, f"main at {history[0]}, the branch at {ref.snapshot_id}")
+        return ref.snapshot_id
 
-    _commit(branch.table, change)
-    return published[-1]
+    return _commit(branch.table, change)
 
 
 def drop_branch(branch: Branch) -> None:
@@ -177,7 +174,7 @@ def _drop(table: str, name: str) -> None:
     _commit(table, change)
 
 
-def _commit(table: str, change: Callable[[Table], None]) -> None:
+def _commit(table: str, change: Callable[[Table], Changed]) -> Changed:
     """Apply a change of refs to the newest metadata, again whenever another commit came between.
 
     CommitFailed is not a lost race: any commit to the table causes it, such as a tag. `change` looks and decides anew.
