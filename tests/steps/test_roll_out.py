@@ -85,6 +85,13 @@ def deploy(problem: str, version: int) -> dict[str, Any]:
     return roll_out.roll_out(problem, version, actor="test", reason="because")
 
 
+def serve(problem: str, version: int, *, rollback: bool = False) -> dict[str, Any]:
+    """As `deploy`, without the proofs, which take seconds: for tests of something else."""
+    moved = roll_out.move_champion(problem, version, actor="test", reason="because", rollback=rollback)
+    roll_out.await_fleet(problem, moved["generation"])
+    return moved
+
+
 def versions_served(problem: str) -> set[int | None]:
     return {fleet.serves(url, problem).version for url in fleet.replicas()}
 
@@ -112,7 +119,7 @@ def test_a_rollout_ends_with_the_version_on_every_replica(problem: str) -> None:
 def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     register(problem, 1)
     register(problem, 2)
-    deploy(problem, 1)
+    serve(problem, 1)
     answers: list[tuple[int, int]] = []
     stop = threading.Event()
 
@@ -128,8 +135,8 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     for thread in threads:
         thread.start()
     try:
-        deploy(problem, 2)
-        roll_back(problem, actor="test", reason="to see it under load")
+        serve(problem, 2)
+        serve(problem, 1, rollback=True)
     finally:
         stop.set()
         for thread in threads:
@@ -141,7 +148,7 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
 
 def test_a_damaged_package_is_refused_before_any_replica_sees_it(problem: str) -> None:
     register(problem, 1)
-    deploy(problem, 1)
+    serve(problem, 1)
     register(problem, 2)
     damage(problem, 2, "model.ubj")
     with pytest.raises(VerdictError) as refused:
@@ -156,7 +163,7 @@ def test_a_package_damaged_after_its_proof_is_not_loaded_and_the_old_one_is_put_
     problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(problem, 1)
-    deploy(problem, 1)
+    serve(problem, 1)
     register(problem, 2)
     damage(problem, 2, "calibration.json")
     moved = roll_out.move_champion(problem, 2, actor="test", reason="without the proof")
@@ -193,7 +200,7 @@ def test_a_failed_smoke_test_of_the_very_first_version_leaves_no_champion(
     assert "golden row" in undone.value.found
     assert champions.current(problem) is None
     monkeypatch.setattr(fleet, "predict", honest)
-    assert deploy(problem, 1)["moved"]["previous"] is None
+    assert serve(problem, 1)["previous"] is None
 
 
 def test_a_replica_that_is_away_fails_the_rollout_and_is_named(problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +255,7 @@ def test_a_stale_put_back_undoes_nothing(problem: str) -> None:
 def test_a_rollback_bars_the_content_until_it_is_released(problem: str) -> None:
     for version in (1, 2):
         files = register(problem, version)
-        deploy(problem, version)
+        serve(problem, version)
     told = roll_back(problem, actor="ann", reason="wrong for the young")
     assert (told["version"], told["held"]) == (1, content_hash(files))
     assert versions_served(problem) == {1}
@@ -257,7 +264,7 @@ def test_a_rollback_bars_the_content_until_it_is_released(problem: str) -> None:
         roll_out.move_champion(problem, 2, actor="deploy", reason="because")
     assert "ann" in barred.value.found
     assert champions.release(problem, content_hash(files), actor="ann", reason="it was the data")
-    deploy(problem, 2)
+    serve(problem, 2)
     assert versions_served(problem) == {2}
 
 
@@ -265,7 +272,7 @@ def test_without_an_earlier_version_a_rollback_bars_nothing(problem: str) -> Non
     with pytest.raises(VerdictError):
         roll_back(problem, actor="ann", reason="because")
     files = register(problem, 1)
-    deploy(problem, 1)
+    serve(problem, 1)
     with pytest.raises(VerdictError):
         roll_back(problem, actor="ann", reason="because")
     assert champions.barred(problem, content_hash(files)) is None
