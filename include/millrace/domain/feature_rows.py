@@ -8,7 +8,7 @@ import numpy as np
 
 from millrace.contract.feature_nodes import Bin, FeatureNode, Log1p, Missing, Numeric, OneHot, Ratio, node_name
 from millrace.contract.source import ColumnType
-from millrace.domain.features import FeatureProgram, Matrix, Row, bounds, level_keys
+from millrace.domain.features import FeatureProgram, Matrix, Row, as_float32, bounds, level_keys
 
 # A step reads the row and the results of earlier nodes by name, and appends its features to the list.
 Step = Callable[[Row, dict[str, float], list[float]], None]
@@ -31,8 +31,7 @@ def compile_row(program: FeatureProgram) -> Callable[[Row], Matrix]:
         features: list[float] = []
         for step in steps:
             step(row, results, features)
-        with np.errstate(over="ignore"):
-            return np.array((features,)).astype(np.float32)
+        return as_float32(np.array((features,)))
 
     return run
 

@@ -31,6 +31,7 @@ Columns = Mapping[str, NDArray[np.generic]]
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 Matrix = NDArray[np.float32]
+LARGEST = float(np.finfo(np.float32).max)
 
 MOST_LEVELS = 30
 OTHER = "(other)"
@@ -94,8 +95,12 @@ def run_columns(program: FeatureProgram, columns: Columns) -> Matrix:
         result = _run_node(node, _numbers_of(node, columns, known))
         known[node_name(node)] = result
         outputs.append(result)
-    with np.errstate(over="ignore"):
-        return np.column_stack(outputs).astype(np.float32)
+    return as_float32(np.column_stack(outputs))
+
+
+def as_float32(features: Floats) -> Matrix:
+    """The one cast to what models read. A number beyond float32 becomes its largest: XGBoost refuses infinity."""
+    return np.maximum(np.minimum(features, LARGEST), -LARGEST).astype(np.float32)
 
 
 def request_types(problem: Problem) -> dict[str, ColumnType]:
