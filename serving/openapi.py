@@ -45,7 +45,7 @@ _MODEL = {
         "version": {"type": "integer"},
         "generation": {"type": "integer", "description": "Rises with every change of the champion"},
         "content_hash": {"type": "string"},
-        "gold_snapshot": {"type": ["integer", "string", "null"], "description": "The gold that trained it"},
+        "gold_snapshot": {"type": ["string", "null"], "description": "The snapshot of gold that trained it"},
     },
 }
 ANSWER_SCHEMA: dict[str, Any] = {

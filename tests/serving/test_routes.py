@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from serving.app import create_app
 from serving.champion import InForce, Watch
-from tests.serving.world import World, package
+from tests.domain.sample_package import sample_package
+from tests.serving.world import World, package, problem
 
 PREDICT = "/v1/models/diabetes/predict"
 PERSON = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": 20, "Insulin": 80, "BMI": 30.5}
@@ -60,6 +61,18 @@ def test_a_prediction_tells_probability_risk_factors_and_origin(client: TestClie
     assert first["prediction_id"] != second["prediction_id"]
     assert answer["model"]["version"] == 7
     assert answer["model"]["content_hash"] == watch.in_force["diabetes"].package.manifest.content_hash
+
+
+def test_the_gold_that_trained_the_model_is_told_to_its_last_digit() -> None:
+    world = World()
+    gold = {"gold_snapshot_id": 8773044883344685640}
+    world.deploy("diabetes", sample_package(problem("diabetes"), "logistic_regression", provenance=gold))
+    watch = world.watch()
+    watch.look()
+    with TestClient(create_app(watch)) as client:
+        # Read as a browser would: every number is a float.
+        told = json.loads(client.post(PREDICT, json={"rows": [PERSON]}).text, parse_int=float)
+    assert told["model"]["gold_snapshot"] == "8773044883344685640"
 
 
 def test_an_override_decides_before_the_model_and_says_why(client: TestClient) -> None:
@@ -175,9 +188,9 @@ def test_a_model_tells_what_it_takes_and_where_it_comes_from(client: TestClient)
 
 
 def test_the_example_of_the_schema_is_a_valid_request(client: TestClient) -> None:
-    for problem in ("diabetes", "loan"):
-        (example,) = client.get(f"/v1/models/{problem}/schema").json()["examples"]
-        assert client.post(f"/v1/models/{problem}/predict", json=example).status_code == 200
+    for name in ("diabetes", "loan"):
+        (example,) = client.get(f"/v1/models/{name}/schema").json()["examples"]
+        assert client.post(f"/v1/models/{name}/predict", json=example).status_code == 200
 
 
 def test_openapi_has_one_exact_operation_a_champion(client: TestClient) -> None:
