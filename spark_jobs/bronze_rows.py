@@ -18,6 +18,8 @@ def judged_rows(spark: SparkSession, problem: Problem, *, after: int | None, unt
         after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
         until: Newest snapshot whose rows are read.
     """
+    # A time without a zone is UTC, whatever the server's zone is.
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
     rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
     judged = judge(identify(cast_rows(rows, problem.source), problem.source), problem.source)
     return judged.select(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+# Columns of our own begin with "_", which no column of a contract does.
 _KNOWN = ("first_position", "last_position", "label_position", "source_file", "stale_since")
 
 
@@ -16,9 +17,9 @@ def mark_stale(rows: DataFrame, quarantined: DataFrame | None) -> DataFrame:
     """
     if quarantined is None:
         return rows.withColumn("stale_since", F.lit(None).cast("timestamp"))
-    refused = quarantined.where("row_key IS NOT NULL").select("row_key", F.col("position").alias("refused"))
-    newer = rows.join(refused, "row_key").where(F.col("refused") > F.col("last_position"))
-    landed = F.timestamp_micros(F.min(F.col("refused").getField("major")))
+    refused = quarantined.where("row_key IS NOT NULL").select("row_key", F.col("position").alias("_refused"))
+    newer = rows.join(refused, "row_key").where(F.col("_refused") > F.col("last_position"))
+    landed = F.timestamp_micros(F.min(F.col("_refused").getField("major")))
     since = newer.groupBy("row_key").agg(landed.alias("stale_since"))
     return rows.join(since, "row_key", "left")
 
@@ -29,14 +30,14 @@ def mark_changes(rows: DataFrame, current: DataFrame, columns: Sequence[str], se
     A version that only repeats values moves a position, and nothing that gold would have to read again.
     """
     values = ("event_timestamp", *columns)
-    before = F.struct(*values, *_KNOWN, "changed_seq").alias("before")
+    before = F.struct(*values, *_KNOWN, "changed_seq").alias("_before")
     paired = rows.join(current.select("row_key", before), "row_key", "left")
-    known, same_values = F.col("before").isNotNull(), _same(values)
-    changed_seq = F.when(known & same_values, F.col("before").getField("changed_seq")).otherwise(F.lit(sequence))
+    known, same_values = F.col("_before").isNotNull(), _same(values)
+    changed_seq = F.when(known & same_values, F.col("_before").getField("changed_seq")).otherwise(F.lit(sequence))
     changed = paired.where(~(known & same_values & _same(_KNOWN)))
-    return changed.withColumn("changed_seq", changed_seq).drop("before")
+    return changed.withColumn("changed_seq", changed_seq).drop("_before")
 
 
 def _same(names: Sequence[str]) -> Column:
     now = F.struct(*names)
-    return now.eqNullSafe(F.struct(*(F.col("before").getField(name).alias(name) for name in names)))
+    return now.eqNullSafe(F.struct(*(F.col("_before").getField(name).alias(name) for name in names)))

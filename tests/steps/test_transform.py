@@ -181,6 +181,31 @@ def test_another_contract_judges_every_row_again(spark: SparkSession, problem: P
     assert recorded.recorded(table, recorded.SILVER_SNAPSHOT).contract_hash == changed.contract_hash()
 
 
+def test_a_contract_that_came_and_went_loses_no_value(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k2,2026-01-01,6,y,1,1")
+    to_gold(spark, problem, "first")
+    tried = problem_named(problem.problem.removeprefix("t_"), COLUMNS | {"note": {"type": "integer", "nullable": True}})
+    with pytest.raises(VerdictError):  # every row is quarantined, so silver would be empty
+        to_silver(spark, tried, "tried")
+    ingest(problem, "b", "k3,2026-01-01,7,z,1,1")
+    to_gold(spark, problem, "back")
+    assert [row["note"] for row in silver(problem).values()].count(None) == 0
+    assert {row["note"] for row in gold(problem).values()} == {"x", "y", "z"}
+
+
+def test_columns_may_have_the_names_that_spark_code_likes(spark: SparkSession, problem: Problem) -> None:
+    liked = ("before", "refused", "typed", "first", "last", "known", "position", "path", "t", "s", "value")
+    columns = COLUMNS | {name: {"type": "integer"} for name in liked}
+    named = problem_named(problem.problem.removeprefix("t_"), columns)
+    header = ",".join(columns)
+    for name, size in (("a", "5"), ("b", "500")):
+        ingest(named, name, f"k1,2026-01-01,{size},x,1,1" + ",1" * len(liked), header=header)
+        to_gold(spark, named, name)
+    (row,) = gold(named).values()
+    assert {row[name] for name in liked} == {1}
+    assert silver(named)['["k1"]']["stale_since"] is not None
+
+
 def test_the_second_of_two_attempts_is_refused(spark: SparkSession, problem: Problem) -> None:
     ingest(problem, "a", "k1,2026-01-01,5,x,1,1")
     slow = transform_data(spark, problem, attempt="slow", run_id="slow")

@@ -55,7 +55,7 @@ def _write(
 ) -> dict[str, Any]:
     seen = _seen(branch.table, branch.name)
     sequence = seen.gold_seq + 1
-    rebuild = seen.contract_hash not in (None, problem.contract_hash())
+    rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
     receipt = gold_receipt(problem, silver_snapshot, None if rebuild else seen.upstream)
     properties = {
         lake.BRANCH_PROPERTY: branch.name,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from millrace.adapters import lake
+from millrace.adapters.lake.evolution import lacks_columns
 
 BRONZE_SNAPSHOT = "millrace.bronze-snapshot"
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
@@ -41,6 +42,11 @@ def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
         gold_seq=int(told.get(GOLD_SEQ, 0)),
         contract_hash=told.get(CONTRACT_HASH),
     )
+
+
+def must_rebuild(branch: lake.Branch, seen: Recorded, contract_hash: str) -> bool:
+    """Whether a branch's rows were written under another contract, or for other columns than the table now has."""
+    return seen.contract_hash not in (None, contract_hash) or lacks_columns(branch.table, branch.name)
 
 
 def is_empty(table: str, ref: str) -> bool:

@@ -63,7 +63,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     with _dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
         seen = _seen(silver, branch.name)
-        rebuild = seen.contract_hash not in (None, problem.contract_hash())
+        rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
         after = None if rebuild else _still_there(names.bronze_files(problem.source_name), seen.upstream)
         rows = judged_rows(spark, problem, after=after, until=bronze.snapshot_id).persist()
         try:

@@ -30,6 +30,19 @@ def fit_columns(table: str, wanted: Schema) -> list[str]:
     return [field.name for field in missing]
 
 
+def lacks_columns(table: str, ref: str) -> bool:
+    """Whether the rows at a ref were written before a column of today's schema was there, so that they read null in it.
+
+    So it is where an attempt changed the columns and then did not publish the rows that go with them.
+    """
+    loaded = catalog().load_table(table)
+    head = loaded.snapshot_by_name(ref)
+    if head is None or head.schema_id is None:
+        return False
+    written = {field.field_id for field in loaded.schemas()[head.schema_id].fields}
+    return any(field.field_id not in written for field in loaded.schema().fields)
+
+
 def _fits(present: NestedField | None, wanted: NestedField) -> bool:
     # Field ids are the table's own, so structs could only be compared without them; ours never change.
     nested = not isinstance(wanted.field_type, PrimitiveType)
