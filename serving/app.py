@@ -5,10 +5,8 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -39,7 +37,7 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
     app = FastAPIOffline(
         redoc_url=None,
         title="Millrace",
-        version=version("millrace"),
+        version="1",
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
@@ -47,7 +45,6 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _invalid_path)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: openapi(app, watch)  # type: ignore[method-assign]
     return app
@@ -72,10 +69,6 @@ def _http_error(request: Request, error: Exception) -> Response:
             headers=dict(error.headers or {}),
         )
     )
-
-
-def _invalid_path(request: Request, _error: Exception) -> Response:
-    return _http_error(request, HTTPException(404, "Not Found"))
 
 
 def _gone(_request: Request, _error: Exception) -> Response:

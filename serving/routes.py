@@ -1,9 +1,9 @@
 """The routes. Each reads the mapping of champions in force once, so that a request sees one champion, whole."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import anyio
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
@@ -21,7 +21,19 @@ INLINE_BYTES = 2_048
 """A longer body holds many rows, which are scored in a thread: the others must not wait for them."""
 SCORING_THREADS = 2
 
-ProblemName = Annotated[str, Path(description="Name of the problem", max_length=40)]
+# Told here and read from the path, not declared as an argument: FastAPI would validate it anew at each request, and
+# promise a 422 in a shape of its own.
+OF_A_PROBLEM: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "problem",
+            "in": "path",
+            "required": True,
+            "description": "Name of the problem",
+            "schema": {"type": "string"},
+        }
+    ]
+}
 
 
 def routes(watch: Watch, figures: Figures) -> APIRouter:
@@ -38,21 +50,19 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
             **problem_answers(400, 404, 413, 415, 422),
         },
         openapi_extra={
-            "parameters": [{"name": "problem", "in": "path", "required": True, "schema": {"type": "string"}}],
+            **OF_A_PROBLEM,
             "requestBody": {"required": True, "content": {"application/json": {"schema": ANY_ROWS}}},
         },
         response_class=Response,
     )
     async def predict(request: Request) -> Response:
-        # The one hot route: FastAPI would validate a declared path parameter anew at each request.
-        problem = request.path_params["problem"]
-        served = _served(watch, problem)
+        served = _served(watch, request)
         body = await read_body(request)
         if len(body) <= INLINE_BYTES:
             content, rows = answer(served, body)
         else:
             content, rows = await anyio.to_thread.run_sync(answer, served, body, limiter=threads)
-        version = served.champion.version
+        problem, version = served.champion.problem, served.champion.version
         figures.predictions(problem, version).inc(rows)
         request.scope["millrace.told"] = {"problem": problem, "version": version, "rows": rows}
         return _json(content)
@@ -66,20 +76,22 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
         summary="One champion: version, lineage, what it takes and how it answers",
         tags=["models"],
         responses=problem_answers(404),
+        openapi_extra=OF_A_PROBLEM,
         response_class=Response,
     )
-    async def model(problem: ProblemName) -> Response:
-        return _json(to_json(facts(_served(watch, problem))))
+    async def model(request: Request) -> Response:
+        return _json(to_json(facts(_served(watch, request))))
 
     @router.get(
         "/v1/models/{problem}/schema",
         summary="JSON Schema of the request",
         tags=["models"],
         responses=problem_answers(404),
+        openapi_extra=OF_A_PROBLEM,
         response_class=Response,
     )
-    async def schema(problem: ProblemName) -> Response:
-        return _json(to_json(request_schema(_served(watch, problem))))
+    async def schema(request: Request) -> Response:
+        return _json(to_json(request_schema(_served(watch, request))))
 
     @router.get("/healthz", summary="Is the process alive?", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -118,7 +130,8 @@ def readiness(watch: Watch) -> dict[str, Any]:
     }
 
 
-def _served(watch: Watch, problem: str) -> InForce:
+def _served(watch: Watch, request: Request) -> InForce:
+    problem: str = request.path_params["problem"]
     served = watch.in_force.get(problem)
     if served is None:
         known = list(watch.in_force)
