@@ -65,7 +65,7 @@ def test_a_mistake_is_told_with_its_line_and_the_way_out(
     told = str(caught.value)
     assert said in told
     assert f"{path}:" in told
-    number = int(told.split(f"{path}:", 1)[1].split("\n", 1)[0].split(",")[0])
+    number = int(told.split(f"{path}:", 1)[1].split("\n", 1)[0].split(",", maxsplit=1)[0])
     assert abs(number - line) <= 1
 
 

@@ -1,1 +1,1 @@
-"""One file for each outside system. What crosses this line is plain data; what a system calls things stays behind it."""
+"""One file for each outside system. What crosses this line is plain data; a system's own words stay behind it."""

@@ -9,8 +9,8 @@ from millrace.steps.roll_out import version_to_deploy
 def pending_train(problem: Problem) -> str | None:
     """Why a training is due: there is no model yet, or enough labelled rows are new since the last one.
 
-    What counts as the last training is the newest registered version, whatever the gate said of it: training again on the
-    same rows would only be refused again.
+    What counts as the last training is the newest registered version, whatever the gate said of it: training again on
+    the same rows would only be refused again.
     """
     table = names.gold(problem.problem)
     head = lake.head(table) if lake.table_exists(table) else None
