@@ -1,4 +1,4 @@
-"""Runs inside a Ray job (see test_tuning.py): Optuna alone and our search, in pairs. Prints a line a pair, then JSON."""
+"""Runs inside a Ray job (see test_tuning.py): Optuna alone and our search, in pairs; a line a pair, then JSON."""
 
 import json
 import statistics
@@ -31,7 +31,7 @@ def folds() -> list[Fold]:
 
 
 def alone(data: list[Fold]) -> tuple[float, float]:
-    """Seconds and best loss of Optuna in this process, two trials at a time as in the search (XGBoost frees the GIL)."""
+    """Seconds and best loss of Optuna in this process, as many trials at a time as on Ray (XGBoost frees the GIL)."""
 
     def objective(trial: optuna.Trial) -> float:
         suggest(TRAINING, trial)

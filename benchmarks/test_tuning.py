@@ -10,7 +10,7 @@ import pytest
 from millrace.adapters import ray_jobs
 
 LIMIT = 1.5
-PAIRS = 1
+PAIRS = 3
 PATIENCE_SECONDS = 550
 
 

@@ -29,7 +29,7 @@ ENVIRONMENT = {
 
 def submission_base(*parts: str) -> str:
     """The stem of the submission ids of one task of one run; the same parts give the same stem."""
-    return "-".join(re.sub(r"[^A-Za-z0-9]+", "_", part).strip("_") for part in parts)
+    return "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part).strip("_") for part in parts)
 
 
 def submit(base: str, entrypoint: Sequence[str], *, cpus: float = 0) -> str:

@@ -92,12 +92,12 @@ def lineage_of(problem: Problem, run_key: str, snapshot_id: int) -> dict[str, An
     """From the version back to what came in: gold's snapshot and tag, its receipt, silver's, the files."""
     gold, tag = names.gold(problem.problem), names.training_tag(run_key)
     head = lake.head(gold, ref=tag)
-    files = lake.read(
-        names.bronze_files(problem.source_name), columns=("path", "etag", "rows", "status"), where="record == 'file'"
-    )
+    bronze = names.bronze_files(problem.source_name)
+    wanted = ("path", "etag", "rows", "status")
+    files = lake.read(bronze, columns=wanted, where="record == 'file'").to_pylist() if lake.table_exists(bronze) else []
     return {
         "gold": {"table": gold, "tag": tag, "snapshot_id": snapshot_id, "properties": head.properties if head else {}},
-        "files_ingested_so_far": sorted(files.to_pylist(), key=lambda file: str(file["path"])),
+        "files_ingested_so_far": sorted(files, key=lambda file: str(file["path"])),
     }
 
 
