@@ -24,7 +24,7 @@ PORT_OFFSET = 10_000
 HOME = Path(".millrace/pytest")
 PROBLEMS = HOME / "problems"
 
-_lock: list[TextIO] = []
+_session: list[TextIO] = []
 _found_running: list[bool] = []
 
 
@@ -45,10 +45,13 @@ def enter() -> None:
 def start(*, airflow: bool = False) -> None:
     """Bring the stack up, with or without Airflow's processes; what runs already is left alone."""
     settings = get_settings()
-    if not _lock:
-        _lock.append(_exclusive())
+    if not _session:
+        file = (ROOT / HOME / "sessions.lock").open("w")
+        if _lock_alone(file):
+            clear_problems()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        _session.append(file)
         _found_running.append(supervisor.daemon(settings) is not None)
-        clear_problems()
     wanted = [service for service in of_profile("core", settings) if airflow or not is_airflow(service.name)]
     began = time.monotonic()
     bring_up(wanted, settings, say=lambda _name, _words: None, done=lambda _name, _words: None)
@@ -64,13 +67,13 @@ def stop_airflow() -> None:
 
 
 def stop() -> None:
-    """End every process of the stack, unless it ran before this session."""
-    if _found_running == [False]:
+    """End every process of the stack, unless it ran before this session, or another session uses it."""
+    if _found_running == [False] and _lock_alone(_session[0]):
         bring_down(get_settings(), say=lambda _words: None)
 
 
 def was_used() -> bool:
-    return bool(_lock)
+    return bool(_session)
 
 
 def is_airflow(service: str) -> bool:
@@ -106,8 +109,10 @@ def _airflow_of_this_process() -> dict[str, str]:
     }
 
 
-def _exclusive() -> TextIO:
-    """One session at a time: the second waits for the first, or both would clean up the other's problems."""
-    file = (ROOT / HOME / "session.lock").open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+def _lock_alone(file: TextIO) -> bool:
+    """Whether no other session uses the stack. Each session holds a shared lock while it does."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -30,6 +30,15 @@ def problem_like(shipped: str, change: Change = lambda _content: None) -> Iterat
 
 
 @contextmanager
+def twin_of(problem: Problem) -> Iterator[Problem]:
+    """The same problem under other names: what it holds after an undisturbed way is what the first should hold."""
+    shipped = problem.problem.rpartition("_")[0]
+    content = yaml.safe_load((get_settings().problems_dir / f"{problem.problem}.yaml").read_text(encoding="utf-8"))
+    with problem_from(_renamed(content, shipped)) as twin:
+        yield twin
+
+
+@contextmanager
 def problem_from(content: dict[str, Any], change: Change = lambda _content: None) -> Iterator[Problem]:
     """A problem of this content; its file is there while the block runs."""
     content = deepcopy(content)

@@ -1,4 +1,4 @@
-"""`python -m tests.dags.describe_dags`: reads the DAG files as Airflow would, in a fresh process, and says what it found.
+"""`python -m tests.dags.describe_dags`: reads the DAG files as Airflow would, in a fresh process; says what it found.
 
 Prints one JSON object: `errors` (file → message), `modules` (what reading the files imported), `dags` (id → facts).
 """

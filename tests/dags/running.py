@@ -1,5 +1,6 @@
 """Runs one DAG to its end in this process, with `dag.test()`: real tasks on the real stack, without a scheduler."""
 
+import logging
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What became of a run: its state, the state and the result of each task."""
+    """What became of a run: its state, and the state, number of tries and result of each task."""
 
     run_id: str
     state: str
     tasks: dict[str, str | None]
+    tries: dict[str, int]
     results: dict[str, Any]
     assets: list[str]
     """Names of the assets that its tasks said are new."""
@@ -39,13 +41,15 @@ def run_dag(dag_id: str, file: str, **params: Any) -> FinishedRun:
 
     run = load_dag(dag_id, file).test(run_conf=params)
     with create_session() as session:
-        tasks = {ti.task_id: ti.state and str(ti.state) for ti in run.get_task_instances(session=session)}
+        found = run.get_task_instances(session=session)
+        tasks = {ti.task_id: ti.state and str(ti.state) for ti in found}
+        tries = {ti.task_id: ti.try_number for ti in found}
         xcoms = session.scalars(select(XComModel).where(XComModel.dag_id == dag_id, XComModel.run_id == run.run_id))
         results = {x.task_id: XComModel.deserialize_value(x) for x in xcoms if x.key == "return_value"}
         events = select(AssetModel.name).join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
         events = events.where(AssetEvent.source_dag_id == dag_id, AssetEvent.source_run_id == run.run_id)
         assets = sorted(session.scalars(events))
-    return FinishedRun(run.run_id, str(run.state), tasks, results, assets)
+    return FinishedRun(run.run_id, str(run.state), tasks, tries, results, assets)
 
 
 def load_dag(dag_id: str, file: str) -> "DAG":
@@ -65,3 +69,5 @@ def _make_database() -> None:
 
     settings.initialize()
     initdb()
+    # It warns each second that nothing can run while a task waits for its next try.
+    logging.getLogger("airflow.sdk.definitions.dag").setLevel(logging.ERROR)

@@ -1,0 +1,63 @@
+"""The way of two files through an undisturbed run, and a problem that has the first of them behind it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from millrace.contract.problem import Problem
+from millrace.simulation.files import simulate_file
+from tests.dags.running import run_stage
+from tests.tables import fingerprints, land
+from tests.throwaway import problem_like, twin_of
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A problem that took in two files without a fault. The second brings new keys, and other rows of known ones."""
+
+    problem: Problem
+    files: tuple[bytes, bytes]
+    fingerprints: tuple[dict[str, str], dict[str, str]]
+    """After the first file, and after both."""
+
+
+@pytest.fixture(scope="session")
+def undisturbed() -> Iterator[Undisturbed]:
+    with problem_like("diabetes") as problem:
+        first, second = (
+            simulate_file(problem, rows=400, seed=number, first_row=300 * number).content for number in range(2)
+        )
+        fingerprints = taken_in(problem, first), taken_in(problem, second)
+        yield Undisturbed(problem, (first, second), fingerprints)
+
+
+@pytest.fixture
+def first_in_bronze(undisturbed: Undisturbed) -> Iterator[Problem]:
+    """A twin that has the first file in bronze, and nothing in silver yet."""
+    with twin_of(undisturbed.problem) as problem:
+        ingest(problem, undisturbed.files[0])
+        yield problem
+
+
+@pytest.fixture
+def second_in_bronze(first_in_bronze: Problem, undisturbed: Undisturbed) -> Problem:
+    """A twin that serves the first file, and has the second one in bronze."""
+    assert run_stage(first_in_bronze, "transform").state == "success"
+    ingest(first_in_bronze, undisturbed.files[1])
+    return first_in_bronze
+
+
+def ingest(problem: Problem, content: bytes) -> None:
+    land(problem, hashlib.sha256(content).hexdigest(), content)
+    run = run_stage(problem, "ingest_files")
+    assert run.state == "success", run.tasks
+
+
+def taken_in(problem: Problem, content: bytes) -> dict[str, str]:
+    """Take a file all the way to the warehouse; returns what the tables hold then."""
+    ingest(problem, content)
+    run = run_stage(problem, "transform")
+    assert run.state == "success", run.tasks
+    return fingerprints(problem)
