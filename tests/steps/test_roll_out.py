@@ -287,22 +287,3 @@ def test_the_newest_passed_version_is_chosen(problem: str) -> None:
     assert roll_out.version_to_deploy(problem, asked=1) == 1
     roll_out.move_champion(problem, 2, actor="test", reason="because")
     assert roll_out.version_to_deploy(problem) is None
-
-
-def test_storing_a_package_twice_changes_nothing_and_heals_a_damaged_one(problem: str) -> None:
-    files = register(problem, 1)
-    uri = champions.registration(problem, 1)["uri"]
-    assert package_store.put(problem, files) == uri
-    damage(problem, 1, "golden.json")
-    assert package_store.get(uri) != files
-    assert package_store.put(problem, files) == uri
-    assert package_store.get(uri) == files
-
-
-def test_a_package_without_a_manifest_is_no_package(problem: str) -> None:
-    with pytest.raises(MillraceError) as missing:
-        package_store.get(package_store.package_uri(problem, "nothing"))
-    assert missing.value.found == "nothing"
-    for bad in ("file:///etc/passwd", "s3://models/x", "nonsense"):
-        with pytest.raises(MillraceError):
-            package_store.get(bad)

@@ -6,7 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace.adapters import object_store
 from millrace.contract.errors import MillraceError
-from millrace.domain.package import MANIFEST, content_hash
+from millrace.domain.package import MANIFEST, content_hash, open_package
 from millrace.settings import get_settings
 
 
@@ -30,8 +30,7 @@ def put(problem_name: str, files: Mapping[str, bytes]) -> str:
     uri = package_uri(problem_name, content)
     bucket, prefix = _place(uri)
     try:
-        there = _download(bucket, prefix)
-        if there.keys() == files.keys() and content_hash(there) == content:
+        if _is_whole(_download(bucket, prefix)):
             return uri
         for name in sorted(files, key=lambda name: name == MANIFEST):
             object_store.put(bucket, prefix + name, files[name])
@@ -60,6 +59,15 @@ def get(uri: str) -> dict[str, bytes]:
             fix="train again, or put an earlier version back with `millrace rollback`",
         )
     return files
+
+
+def _is_whole(files: Mapping[str, bytes]) -> bool:
+    # The content hash is in the address and in the manifest, which is checked against every file.
+    try:
+        open_package(files)
+    except MillraceError:
+        return False
+    return True
 
 
 def _download(bucket: str, prefix: str) -> dict[str, bytes]:
