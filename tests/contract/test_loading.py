@@ -51,6 +51,8 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("customer: {type: string}", "customer: {type: string, pattern: '['}", 9, "not a regular expression"),
         ("months:", "Plan:", 8, "differ only by case"),
         ("months:", "gold_seq:", 5, "used by Millrace itself"),
+        ("months:", "xmin:", 5, "Postgres keeps for itself"),
+        ("[basic, pro]", "[basic, NA]", 11, "lists NA, which null_values reads as no value"),
         ("problem: churn", "problem: chrun", 1, "churn"),
         ("owner: crm", "owner: crm\nowner: erp", 4, "stands twice"),
         ("title: Churn", "title: [", 3, "valid YAML"),
@@ -112,6 +114,41 @@ def test_a_sensitive_column_cannot_be_asked_for(tmp_path: Path) -> None:
     content["exclude"] = ["email"]
     with pytest.raises(InvalidProblemError, match="sensitive"):
         load_problem(write(tmp_path, yaml.safe_dump(content)))
+
+
+def test_the_event_time_reaches_gold_and_so_cannot_be_sensitive(tmp_path: Path) -> None:
+    text = MINIMAL.replace("assigned_time: file_modified", "event_timestamp: born")
+    text = text.replace("      months:", "      born: {type: timestamp, sensitive: true}\n      months:")
+    with pytest.raises(InvalidProblemError, match="born is sensitive, and every row of gold has its time"):
+        load_problem(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("column: plan, equals: Yes", "True can never equal plan, which is a string"),
+        ("column: plan, equals: gold", "'gold' is not among the allowed values"),
+        ('column: months, equals: "1"', "'1' can never equal months, which is a integer"),
+    ],
+)
+def test_an_override_that_could_never_decide_is_refused(tmp_path: Path, condition: str, said: str) -> None:
+    override = f"{{name: rule, {condition}, probability: 0, reason: a rule of the house}}"
+    with pytest.raises(InvalidProblemError, match=said):
+        load_problem(write(tmp_path, MINIMAL + f"overrides: [{override}]\n"))
+
+
+@pytest.mark.parametrize(
+    "asked", ["training: {split: {by: group, group: customer}}", "gate: {groups: [{column: left, max_gap: 0.1}]}"]
+)
+def test_a_group_that_gold_does_not_hold_is_refused(tmp_path: Path, asked: str) -> None:
+    with pytest.raises(InvalidProblemError, match="gold has no such column"):
+        load_problem(write(tmp_path, MINIMAL + asked + "\n"))
+
+
+def test_both_endings_of_a_yaml_file_are_found_by_name(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL).rename(tmp_path / "churn.yml")
+    assert list(load_problems(tmp_path)[0]) == ["churn"]
+    assert get_problem("churn", tmp_path).problem == "churn"
 
 
 def test_the_shipped_problems_are_valid() -> None:

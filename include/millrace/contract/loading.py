@@ -12,6 +12,9 @@ from millrace.contract.problem import Problem
 
 HOW_TO_FIX = "edit the file, then run `make lint`; docs/how-to/add-a-problem.md shows every key"
 
+PROBLEM_FILES = "*.y*ml"
+"""`.yaml` and `.yml`, for the DAGs and for who asks for one problem by name alike."""
+
 
 class InvalidProblemError(MillraceError):
     """A problem file that cannot be used. `problem_name` is the stem of the file."""
@@ -53,7 +56,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
     problems: dict[str, Problem] = {}
     errors: list[InvalidProblemError] = []
     owner_of_source: dict[str, str] = {}
-    for path in sorted(folder.glob("*.y*ml")):
+    for path in sorted(folder.glob(PROBLEM_FILES)):
         try:
             problem = load_problem(path)
             for source in problem.sources:
@@ -74,11 +77,11 @@ def get_problem(name: str, folder: Path) -> Problem:
     Raises:
         InvalidProblemError: If there is no such file, with the closest name, or if it cannot be used.
     """
-    path = folder / f"{name}.yaml"
-    if not path.exists():
-        known = [p.stem for p in folder.glob("*.yaml")]
-        raise _invalid(f"There is no problem {name!r}", str(folder), f"no file {path.name}", did_you_mean(name, known))
-    return load_problem(path)
+    files = {path.stem: path for path in sorted(folder.glob(PROBLEM_FILES), reverse=True)}
+    if name not in files:
+        known = list(files)
+        raise _invalid(f"There is no problem {name!r}", str(folder), f"no file {name}.yaml", did_you_mean(name, known))
+    return load_problem(files[name])
 
 
 def _invalid(problem: str, place: str, found: str, expected: str) -> InvalidProblemError:

@@ -22,6 +22,9 @@ RESERVED_COLUMNS = frozenset(
 )
 """Columns that Millrace adds to silver, gold and the warehouse; a source may not use them."""
 
+POSTGRES_COLUMNS = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"])
+"""Columns that every Postgres table has already; the serving table could not be created with one of them."""
+
 STAGES = {
     "ingest_files": "1 Ingest files",
     "transform": "3 Transform",

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, node_inputs, node_name
 from millrace.contract.modelling import Gate, Training
-from millrace.contract.source import Column, ColumnName, Identifier, Model, Scalar, Source
+from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
 
 
 class Label(Model):
@@ -132,11 +132,41 @@ class Problem(Model):
             raise ValueError(f"the column name {taken[0]} is that of gold's label; rename the column")
         if not inputs:
             raise ValueError("no column is left as input of the model")
-        for override in self.overrides:
-            if override.column not in self.request_columns():
-                raise ValueError(f"override {override.name} needs {override.column} in the request")
+        for position, override in enumerate(self.overrides):
+            self._check_override(f"overrides.{position}", override)
+        self._check_groups()
         self._check_features(set(inputs))
         return self
+
+    def _check_override(self, place: str, override: Override) -> None:
+        if override.column not in self.request_columns():
+            raise ValueError(f"{place} needs {override.column} in the request")
+        column = self.columns()[override.column]
+        kinds: dict[ColumnType, tuple[type[Scalar], ...]] = {
+            "integer": (int,),
+            "number": (int, float),
+            "boolean": (bool,),
+            "string": (str,),
+        }
+        # A condition of another type holds for no row, and the rule would silently never decide.
+        if type(override.equals) not in kinds.get(column.type, ()):
+            raise ValueError(
+                f"{place}.equals {override.equals!r} can never equal {override.column}, which is a {column.type}"
+                " (quote words like Yes and No; a timestamp decides nothing)"
+            )
+        if column.allowed is not None and override.equals not in column.allowed:
+            raise ValueError(f"{place}.equals {override.equals!r} is not among the allowed values of {override.column}")
+
+    def _check_groups(self) -> None:
+        told = self.gold_columns()
+        wanted = {f"gate.groups.{n}.column": group.column for n, group in enumerate(self.gate.groups)}
+        if self.training.split.group is not None:
+            wanted["training.split.group"] = self.training.split.group
+        for place, name in wanted.items():
+            if name not in told:
+                raise ValueError(
+                    f"{place} names {name}, but gold has no such column: key, event time and label are no groups"
+                )
 
     def _check_features(self, known: set[str]) -> None:
         taken: set[str] = set()

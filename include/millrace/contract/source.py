@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from millrace.contract.names import IDENTIFIER, RESERVED_COLUMNS
+from millrace.contract.names import IDENTIFIER, POSTGRES_COLUMNS, RESERVED_COLUMNS
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -135,11 +135,13 @@ class Source(Model):
             raise ValueError(
                 "a source needs event_timestamp, or assigned_time: file_modified where its files have no time"
             )
-        self._check_columns()
+        self._check_names()
+        self._check_allowed()
+        self._check_key_and_time()
         self._check_rules()
         return self
 
-    def _check_columns(self) -> None:
+    def _check_names(self) -> None:
         folded: dict[str, str] = {}
         for name in self.columns:
             # Spark and Postgres fold case, so two columns that differ by case only would become one.
@@ -148,15 +150,32 @@ class Source(Model):
             folded[name.lower()] = name
             if name.lower() in RESERVED_COLUMNS:
                 raise ValueError(f"the column name {name} is used by Millrace itself; rename the column")
+            if name.lower() in POSTGRES_COLUMNS:
+                raise ValueError(f"the column name {name} is one that Postgres keeps for itself; rename the column")
             if name.lower() == "event_timestamp" and name != self.event_timestamp:
                 raise ValueError(f"the column name {name} is that of the event time; rename the column")
+
+    def _check_allowed(self) -> None:
+        for name, column in self.columns.items():
+            unreadable = sorted({*self.null_values, *column.null_values} & set(map(str, column.allowed or ())))
+            if unreadable:
+                raise ValueError(
+                    f"columns.{name}.allowed lists {', '.join(unreadable)}, which null_values reads as no value;"
+                    " give the source null_values without it"
+                )
+
+    def _check_key_and_time(self) -> None:
         for name in (*self.primary_key, *([self.event_timestamp] if self.event_timestamp else [])):
             if name not in self.columns:
                 raise ValueError(f"{name} is used as key or time but is not one of the columns")
             if self.columns[name].nullable:
                 raise ValueError(f"{name} is used as key or time, so it cannot be nullable")
-        if self.event_timestamp and self.columns[self.event_timestamp].type != "timestamp":
+        if self.event_timestamp is None:
+            return
+        if self.columns[self.event_timestamp].type != "timestamp":
             raise ValueError(f"event_timestamp {self.event_timestamp} must have type timestamp")
+        if self.columns[self.event_timestamp].sensitive:
+            raise ValueError(f"event_timestamp {self.event_timestamp} is sensitive, and every row of gold has its time")
 
     def _check_rules(self) -> None:
         for rule in self.rules:
