@@ -1,5 +1,8 @@
 """MinIO: the S3 of the native stack. Left out when `MILLRACE_S3_ENDPOINT` names another one."""
 
+import json
+from typing import Any
+
 import boto3
 from botocore.config import Config
 
@@ -57,6 +60,16 @@ def make_buckets(settings: Settings) -> None:
     for name in wanted:
         if name not in existing:
             s3.create_bucket(Bucket=name)
+    s3.put_bucket_policy(Bucket=settings.reports_bucket, Policy=json.dumps(_readable_pages(settings.reports_bucket)))
+
+
+def _readable_pages(bucket: str) -> dict[str, Any]:
+    """Anyone who reaches the loopback port may open the Data Docs by their address, but neither list nor write.
+
+    A page tells statistics, never a value of a sensitive column; a link that needs S3 keys is a link that nobody opens.
+    """
+    pages = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}
+    return {"Version": "2012-10-17", "Statement": [pages | {"Resource": [f"arn:aws:s3:::{bucket}/data-docs/*"]}]}
 
 
 SERVICE = Service(
