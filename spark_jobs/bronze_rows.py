@@ -1,4 +1,4 @@
-"""Reading bronze: the rows that came after one snapshot, up to another, judged by the contract."""
+"""Rows of bronze: those that came after one snapshot, up to another, read and judged by the contract."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -11,8 +11,8 @@ from spark_jobs.transforms.identity import identify
 from spark_jobs.transforms.quarantine import judge
 
 
-def judged_rows(spark: SparkSession, problem: Problem, *, after: int | None, until: int) -> DataFrame:
-    """Bronze rows with `typed`, `row_key`, `event_timestamp`, `position` and `reasons`.
+def read_rows(spark: SparkSession, problem: Problem, *, after: int | None, until: int) -> DataFrame:
+    """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position` besides their own.
 
     Args:
         after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
@@ -21,8 +21,17 @@ def judged_rows(spark: SparkSession, problem: Problem, *, after: int | None, unt
     # A time without a zone is UTC, whatever the server's zone is.
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
-    judged = judge(identify(cast_rows(rows, problem.source), problem.source), problem.source)
-    return judged.select(
+    read = identify(cast_rows(rows, problem.source), problem.source)
+    return read.drop("record", "etag", "size", "status", "detail", "rows", "ingested_at", "run_id")
+
+
+def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
+    """Rows with the codes of what they break in `reasons`.
+
+    Keep what `read_rows` gave in memory before: each constraint looks at values, and Spark would read their text again
+    for each of them.
+    """
+    return judge(read, problem.source).select(
         "path", "row_number", "fields", "raw", "typed", "row_key", "event_timestamp", "position", "reasons"
     )
 

@@ -17,13 +17,15 @@ SPARK_TYPES = {
 
 
 def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
-    """Add the struct `typed`: one field for each column of the contract, in its order.
+    """Add two structs with a field for each contract column: `given`, whether the file says a value, and `typed`.
 
     Args:
         rows: Bronze rows; `fields` maps a file's column names to text.
     """
-    values = [typed(name, column, source).alias(name) for name, column in source.columns.items()]
-    return rows.withColumn("typed", F.struct(*values))
+    columns = source.columns.items()
+    given = [raw_text(name, column, source).isNotNull().alias(name) for name, column in columns]
+    values = [typed(name, column, source).alias(name) for name, column in columns]
+    return rows.withColumns({"given": F.struct(*given), "typed": F.struct(*values)})
 
 
 def raw_text(name: str, column: ContractColumn, source: Source) -> Column:

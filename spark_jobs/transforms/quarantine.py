@@ -1,7 +1,6 @@
 """The constraints as Spark predicates: each row with all the reasons why it cannot pass."""
 
 from collections.abc import Callable
-from functools import partial
 from operator import eq, ge, gt, le, lt, ne
 
 from pyspark.sql import Column, DataFrame
@@ -19,7 +18,7 @@ from millrace.contract.constraints import (
     source_constraints,
 )
 from millrace.contract.source import Source
-from spark_jobs.transforms.casting import raw_text, whole
+from spark_jobs.transforms.casting import whole
 
 FIELD_COUNT = "row:field_count"
 """The reason of a row that has no fields: their number does not fit the file's header."""
@@ -38,7 +37,7 @@ def judge(rows: DataFrame, source: Source) -> DataFrame:
     """Add `reasons`: the codes of all broken constraints in the contract's order; empty for a valid row.
 
     Args:
-        rows: Bronze rows with `typed` (see `casting.cast_rows`).
+        rows: Bronze rows with `given` and `typed` (see `casting.cast_rows`).
     """
     codes = [F.when(broken(c, source), F.lit(reason(c))) for c in source_constraints(source)]
     malformed = F.array(F.lit(FIELD_COUNT))
@@ -56,15 +55,14 @@ def _broken(constraint: Constraint, source: Source) -> Column:
     if isinstance(constraint, CrossColumn):
         rule = constraint.rule
         return ~_COMPARISONS[rule.operator](_value(rule.left), _value(rule.right))
-    name, value = constraint.column, _value(constraint.column)
-    text = partial(raw_text, name, source.columns[name], source)
+    name, value, given = constraint.column, _value(constraint.column), F.col("given").getField(constraint.column)
     match constraint:
         case HasType():
-            return text().isNotNull() & value.isNull()
+            return given & value.isNull()
         case Required():
             # Millrace assigns what such a file lacks; an empty value in a column that is there is still missing.
             lacking = name in source.optional_in_file()
-            return text().isNull() & (F.map_contains_key("fields", name) if lacking else F.lit(True))
+            return ~given & (F.map_contains_key("fields", name) if lacking else F.lit(True))
         case InRange(min=low, max=high):
             below = value < F.lit(low) if low is not None else F.lit(False)
             return below | (value > F.lit(high)) if high is not None else below

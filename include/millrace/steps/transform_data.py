@@ -15,7 +15,7 @@ from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
 from millrace.steps.written import nothing_new
-from spark_jobs.bronze_rows import judged_rows
+from spark_jobs.bronze_rows import judged_rows, read_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
 from spark_jobs.receipt import Receipt, receipt
@@ -65,7 +65,8 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         seen = _seen(silver, branch.name)
         rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
         after = None if rebuild else _still_there(names.bronze_files(problem.source_name), seen.upstream)
-        rows = judged_rows(spark, problem, after=after, until=bronze.snapshot_id).persist()
+        read = read_rows(spark, problem, after=after, until=bronze.snapshot_id).persist()
+        rows = judged_rows(read, problem)
         try:
             with phase(f"judge {problem.source_name}") as told:
                 counts = receipt(rows)
@@ -77,7 +78,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             quarantined = _publish_quarantine(spark, batch)
             return _write_silver(spark, batch, branch, quarantined, sequence=seen.changed_seq + 1, rebuild=rebuild)
         finally:
-            rows.unpersist()
+            read.unpersist()
 
 
 def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
