@@ -1,6 +1,7 @@
 """Airflow DAG of stage 6: a candidate that passed becomes the champion, or the old champion is put back."""
 
 from airflow.sdk import Param, TriggerRule, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
@@ -74,9 +75,12 @@ def deploy(problem: Problem) -> None:
                 return smoke_test(problem.problem, int(str(moved["version"])))
 
         @task(trigger_rule=TriggerRule.ONE_FAILED)
-        def put_back(moved: Facts) -> None:
+        def put_back(moved: Facts | None) -> None:
             from millrace.steps.roll_out import put_back
 
+            # Airflow comes here as well when a task before the move failed. Skipping would make the run green.
+            if moved is None:
+                raise AirflowFailException("Nothing was moved: the champion is as it was. See the task that failed.")
             with no_retry_of_verdicts():
                 put_back(
                     problem.problem,
