@@ -47,7 +47,7 @@ bench: up ## Measure the path, the model and the search
 lint: setup ## Check the problem files (include/problems/*.yaml)
 	@.venv/bin/millrace lint
 
-check: setup ## Style, types, import contracts, locks, problem files, containers (≤ 60 s)
+check: setup ## Style, types, import contracts, locks, problem files, containers, docs (≤ 60 s)
 	@$(INFRA) check
 
 doctor: ## What this machine lacks, and the way out
