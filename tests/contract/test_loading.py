@@ -44,6 +44,7 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("owner: crm", "ownr: crm", 3, 'did you mean "owner"?'),
         ("min: 0", "mim: 0", 10, 'did you mean "min"?'),
         ("min: 0", "min: 9, max: 1", 10, "min 9.0 is above max 1.0"),
+        ("min: 0", "max: 2.5", 10, "min and max of an integer are whole numbers"),
         ("type: integer", "type: integr", 10, "'integer'"),
         ("column: left", "column: lft", 14, "label.column names lft"),
         ("positive: true", "positive: 1", 14, "is not a boolean"),

@@ -54,6 +54,9 @@ class Column(Model):
             raise ValueError(f"min and max need type integer or number, not {self.type}")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
+        limits = [limit for limit in (self.min, self.max) if limit is not None]
+        if self.type == "integer" and not all(limit.is_integer() for limit in limits):
+            raise ValueError(f"min and max of an integer are whole numbers, not {' and '.join(map(str, limits))}")
         if self.pattern is not None:
             if self.type != "string":
                 raise ValueError(f"pattern needs type string, not {self.type}")

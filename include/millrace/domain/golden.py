@@ -4,13 +4,16 @@ Each column is drawn by itself from the reference bins, so that no golden row is
 """
 
 import operator
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from millrace.contract.constraints import RAW_PATTERNS
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.contract.source import Column, CrossColumnRule, Scalar
+from millrace.contract.source import Column, CrossColumnRule, Scalar, Source
 
 COMPARE = {
     "<": operator.lt,
@@ -22,7 +25,8 @@ COMPARE = {
 }
 ATTEMPTS_PER_ROW = 200
 NULL_SHARE = 0.15
-SOME_TIME = "2026-01-01T00:00:00Z"
+FIRST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+YEAR_SECONDS = 365 * 86_400
 
 
 def synthetic_rows(
@@ -42,7 +46,11 @@ def synthetic_rows(
     rows: list[dict[str, Scalar | None]] = []
     for _ in range(count * ATTEMPTS_PER_ROW):
         row = {name: _draw(problem, name, column, reference, chance) for name, column in requested.items()}
-        if all(_holds(rule, row) for rule in rules):
+        for name, column in requested.items():
+            if _reads_as_nothing(row[name], column, problem.source):
+                row[name] = None
+        complete = all(column.nullable or row[name] is not None for name, column in requested.items())
+        if complete and all(_holds(rule, row) for rule in rules):
             rows.append(row)
         if len(rows) == count:
             return rows
@@ -60,6 +68,16 @@ def _holds(rule: CrossColumnRule, row: dict[str, Scalar | None]) -> bool:
     return left is None or right is None or bool(COMPARE[rule.operator](left, right))
 
 
+def _reads_as_nothing(value: Scalar | None, column: Column, source: Source) -> bool:
+    """Whether a caller who sends the value is taken to send none: the 0 that hides a missing measurement."""
+    spellings = {*source.null_values, *column.null_values}
+    if isinstance(value, str):
+        return value in spellings
+    if value is None or isinstance(value, bool):
+        return False
+    return any(float(text) == value for text in spellings if re.fullmatch(RAW_PATTERNS["number"], text))
+
+
 def _draw(
     problem: Problem, name: str, column: Column, reference: dict[str, Any], chance: np.random.Generator
 ) -> Scalar | None:
@@ -68,7 +86,8 @@ def _draw(
     if column.allowed is not None:
         return column.allowed[int(chance.integers(len(column.allowed)))]
     if column.type == "timestamp":
-        return SOME_TIME
+        # Spread out, or no rule between two times would ever hold.
+        return (FIRST_TIME + timedelta(seconds=int(chance.integers(YEAR_SECONDS)))).strftime("%Y-%m-%dT%H:%M:%SZ")
     if column.type == "boolean":
         return bool(chance.integers(2))
     if column.type == "string":
@@ -82,8 +101,8 @@ def _number(column: Column, edges: list[float], chance: np.random.Generator) -> 
     low, high = (edges[0], edges[-1]) if edges else (0.0, 1.0)
     margin = (high - low) * 0.1
     value = float(chance.uniform(low - margin, high + margin))
-    if column.type == "integer":
-        value = round(value)
+    # Rounded first: rounding must not carry a value over a limit.
+    value = float(round(value)) if column.type == "integer" else round(value, 4)
     value = value if column.min is None else max(value, column.min)
     value = value if column.max is None else min(value, column.max)
-    return int(value) if column.type == "integer" else round(value, 4)
+    return int(value) if column.type == "integer" else value
