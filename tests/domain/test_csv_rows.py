@@ -78,6 +78,16 @@ def test_an_open_quote_is_unusable_and_says_where() -> None:
     assert "quote" in told
 
 
+def test_where_a_column_is_sensitive_no_text_of_the_file_is_told() -> None:
+    secret = Column(type="string", nullable=True, sensitive=True)
+    source = SOURCE.model_copy(update={"columns": {**SOURCE.columns, "b": secret}})
+    assert "Meier" in why_unusable('id,a,b\nMeier,"2')
+    told = why_unusable('id,a,b\nMeier,"2', source)
+    assert "data row 1" in told
+    assert "Meier" not in told
+    assert "Meier" not in why_unusable("Meier,Meier,3\n", source)
+
+
 def test_a_quote_that_swallows_rows_up_to_the_next_quote_is_unusable() -> None:
     assert "data row 1" in why_unusable('id,a,b\n1,"2,3\n4,"5",6\n')
 

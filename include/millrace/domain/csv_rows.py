@@ -56,7 +56,9 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
     """
     line_text: list[str] = []
     reader = csv.reader(_noted(_lines(_text(chunks)), line_text), delimiter=source.delimiter, strict=True)
-    records = _records(reader, line_text)
+    # Why a file is set aside stands in logs and in bronze's markers; where a column is sensitive, no text of it does.
+    private = any(column.sensitive for column in source.columns.values())
+    records = _records(reader, line_text, quote_text=not private)
     header = next(records, None)
     if header is None:
         raise UnusableFileError("the file is empty")
@@ -122,15 +124,15 @@ def _noted(lines: Iterable[str], noted: list[str]) -> Iterator[str]:
         yield line
 
 
-def _records(reader: Iterator[list[str]], line_text: list[str]) -> Iterator[tuple[list[str], str]]:
+def _records(reader: Iterator[list[str]], line_text: list[str], *, quote_text: bool) -> Iterator[tuple[list[str], str]]:
     """Records with their text; blank lines are none."""
     number = 0
     while True:
         try:
             values = next(reader, None)
         except csv.Error as error:
-            found = "".join(line_text)[:60].rstrip()
-            where = f"in data row {number}, which begins {found!r}" if number else "in the header"
+            found = f", which begins {''.join(line_text)[:60].rstrip()!r}" if quote_text else ""
+            where = f"in data row {number}{found}" if number else "in the header"
             raise UnusableFileError(f"a quote is wrong or never closed {where} ({error})") from error
         if values is None:
             return
@@ -159,7 +161,10 @@ def _rows(records: Iterator[tuple[list[str], str]], width: int) -> Iterator[RawR
 def _check_header(header: tuple[str, ...], source: Source) -> None:
     twice = [name for name, times in Counter(header).items() if times > 1]
     if twice:
-        raise UnusableFileError(f"the header names {', '.join(twice)} more than once")
+        # A file without a header shows its first row here, so only names of the contract are told.
+        private = any(column.sensitive for column in source.columns.values())
+        told = [name for name in twice if name in source.columns or not private]
+        raise UnusableFileError(f"the header names {', '.join(told) or 'a column'} more than once")
     missing = [name for name in source.columns if name not in header and name not in source.optional_in_file()]
     if missing:
         extra = [name for name in header if name not in source.columns]
