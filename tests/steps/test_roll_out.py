@@ -156,7 +156,8 @@ def test_a_damaged_package_is_refused_before_any_replica_sees_it(problem: str) -
     assert "model.ubj" in refused.value.place
     assert "holds a changed file" in refused.value.problem
     assert versions_served(problem) == {1}
-    assert champions.state_of(problem, 2) == "passed"
+    assert champions.state_of(problem, 2) == "refused"
+    assert roll_out.version_to_deploy(problem) is None
 
 
 def test_a_package_damaged_after_its_proof_is_not_loaded_and_the_old_one_is_put_back(

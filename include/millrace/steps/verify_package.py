@@ -30,7 +30,8 @@ def verify_package(problem: str, version: int) -> dict[str, Any]:
         version, uri, content_hash, golden_rows, golden_difference, latency_p95_ms, latency_limit_ms.
 
     Raises:
-        VerdictError: If the package is damaged, answers otherwise than recorded, or is too slow.
+        VerdictError: If the package is damaged, answers otherwise than recorded, or is too slow; the version is then
+            recorded as refused.
         MillraceError: If it could not be checked.
     """
     registered = champions.registration(problem, version)
@@ -45,6 +46,8 @@ def verify_package(problem: str, version: int) -> dict[str, Any]:
         raise _not_checked(problem, version, uri, done.stderr.strip()[-1000:] or f"exit code {done.returncode}")
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if done.returncode == SAID_NO:
+        # Recorded, or the levels would call this version due for deployment again and again.
+        champions.record_transition(problem, version, "refused", "deploy", told["problem"], {"found": told["found"]})
         raise VerdictError(f"Version {version} of {problem} does not hold: {told.pop('problem')}", **told)
     return {"version": version, "uri": uri, "content_hash": content_hash, **told}
 
