@@ -31,6 +31,7 @@ logs: ## Follow the logs of all services (SERVICE=spark for one)
 
 demo: up ## From raw files to served predictions, shown step by step (DATA=<folder> with the real files)
 	@.venv/bin/millrace demo $(if $(DATA),--data "$(DATA)")
+	@$(INFRA) open
 
 test: setup ## All tests; starts and stops a stack of its own (≤ 25 min)
 	@$(PYTEST) -m "not faults and not bench"
