@@ -81,7 +81,7 @@ def problem() -> Iterator[Problem]:
         content["training"]["trials"] = 8
 
     with problem_like("diabetes", more_trials) as made:
-        publish_gold(made, drawn_gold(made, 600))
+        publish_gold(made, drawn_gold(made, 1_500))
         yield made
         with suppress(MillraceError):
             lake.drop_table(names.gold(made.problem))

@@ -1,5 +1,7 @@
 """Step: record a training run in MLflow and register its package as a version."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -53,7 +55,7 @@ def save_results(problem: Problem, *, run_key: str) -> dict[str, Any]:
             "gate.md": gate_table(conditions).encode(),
             "gate.json": _text([vars(one) for one in conditions]),
             "evidence.json": _text(training["evidence"]),
-            "trials.json": _text(tuned["trials"]),
+            "trials.csv": _trials_table(tuned["trials"]),
             "lineage.json": _text(lineage),
             "contract.json": _text(trained_with.model_dump(mode="json")),
             **{f"plots/{file}": png for file, png in draw_curves(trained_with.title, training["curves"]).items()},
@@ -112,6 +114,17 @@ def _metrics(evidence: Evidence, training: dict[str, Any]) -> dict[str, float]:
             }
     found |= {name: float(count) for name, count in training["counts"].items()}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _trials_table(trials: list[dict[str, Any]]) -> bytes:
+    # CSV, because MLflow shows that as a table.
+    names_of_points = dict.fromkeys(name for trial in trials for name in trial["point"])
+    table = io.StringIO()
+    writer = csv.DictWriter(table, ["log_loss", "seconds", *names_of_points])
+    writer.writeheader()
+    for trial in sorted(trials, key=lambda one: float(one["log_loss"])):
+        writer.writerow({"log_loss": trial["log_loss"], "seconds": trial["seconds"], **trial["point"]})
+    return table.getvalue().encode()
 
 
 def _text(content: Any) -> bytes:
