@@ -80,7 +80,6 @@ COUNT = Column(type="integer", min=0, max=10)
 HIDDEN_ZERO = Column(type="integer", min=20, nullable=True, null_values=("0",))
 ANSWER = Column(type="string", allowed=("Yes", "No"))
 BINARY = Column(type="integer", allowed=(0, 1))
-REGION = Column(type="string", allowed=("NA", "EU"))
 KEY = Column(type="string", pattern="A[0-9]{8}")
 OPTIONAL_NUMBER = Column(type="number", nullable=True)
 
@@ -165,7 +164,6 @@ MISSING = (
     _one("required integer", INTEGER, "", None, "required"),
     _one("required string", STRING, "", None, "required"),
     _same("a spelling of nothing", STRING, "N/A", "required"),
-    _same("a spelling of nothing that is also allowed", REGION, "NA", "required"),
     _one("nullable", OPTIONAL_NUMBER, "NULL", None),
     _one("nullable, range", HIDDEN_ZERO, "", None),
     _one("a column's own spelling of nothing", HIDDEN_ZERO, "0", 0),
