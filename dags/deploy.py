@@ -65,7 +65,9 @@ def deploy(problem: Problem) -> None:
         def await_fleet(moved: Facts) -> Facts:
             from millrace.steps.roll_out import await_fleet
 
-            return await_fleet(problem.problem, int(str(moved["generation"])))
+            # It has waited; trying again would keep a champion in force that a replica cannot load.
+            with no_retry_of_verdicts():
+                return await_fleet(problem.problem, int(str(moved["generation"])))
 
         @task(outlets=[assets.champion(problem)])
         def smoke_test(moved: Facts) -> Facts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,6 +29,9 @@ TYPE_WORDS: dict[ColumnType, str] = {
     "timestamp": "a time such as 2026-01-31T10:20:30Z",
 }
 
+MOST_UNKNOWN = 100
+"""Unknown keys of a row that are told: the closest known name is searched for each, and a body has room for 200,000."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -48,8 +52,7 @@ def faults_of_row(model: RequestModel, position: int, sent: object) -> list[Faul
     # A value is shown to nobody where the column is unknown: it may be one that the contract calls sensitive.
     faults = [
         Fault(position, name, f"unknown:{name}", "a column that the model does not take", _hint(name, model.columns))
-        for name in row
-        if name not in model.columns
+        for name in islice((name for name in row if name not in model.columns), MOST_UNKNOWN)
     ]
     readable: dict[str, Any] = {}
     for name, column in model.columns.items():

@@ -8,7 +8,7 @@ from millrace.contract.loading import get_problem
 from millrace.contract.problem import Label, Problem
 from millrace.contract.source import Column
 from millrace.settings import ROOT
-from serving.faults import faults_of_row
+from serving.faults import MOST_UNKNOWN, faults_of_row
 from serving.request_models import request_model
 from tests.contract.parity_corpus import CORPUS, Case
 
@@ -85,3 +85,9 @@ cells = json_values | st.floats(min_value=0, max_value=700) | st.integers(min_va
 def test_what_is_refused_has_a_reason_and_what_is_accepted_has_none(sent: dict[str, object], completed: bool) -> None:
     row = {**VISIT, **sent} if completed else sent
     assert (DIABETES.read(row) is None) == bool(faults_of_row(DIABETES, 0, row))
+
+
+def test_a_row_of_countless_unknown_keys_is_told_in_bounded_time() -> None:
+    row = {f"column_{number}": 0 for number in range(50_000)}
+    told = faults_of_row(DIABETES, 0, row)
+    assert sum(fault.reason.startswith("unknown:") for fault in told) == MOST_UNKNOWN

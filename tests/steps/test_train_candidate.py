@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from millrace.contract.source import Column
 from millrace.domain import fitting
 from millrace.domain.features import Columns
 from millrace.domain.fitting import Configuration
@@ -58,12 +59,27 @@ def test_evidence_stands_on_the_holdout_alone() -> None:
 def test_a_champion_that_needs_a_column_gold_lost_is_not_compared() -> None:
     package = open_package(fit_candidate(DIABETES, ROWS, LOGISTIC, {}))
     columns: Columns = {name: values for name, values in ROWS.columns.items() if name != "Insulin"}
-    narrower = DIABETES.model_copy(update={"exclude": ("Insulin",)})
+    source = DIABETES.source
+    fewer = source.model_copy(update={"columns": {n: c for n, c in source.columns.items() if n != "Insulin"}})
+    narrower = DIABETES.model_copy(update={"sources": {DIABETES.source_name: fewer}})
     rows = type(ROWS)(ROWS.keys, columns, ROWS.labels, ROWS.folds, ROWS.own)
     candidate = open_package(fit_candidate(narrower, rows, LOGISTIC, {}))
     evidence = evaluate_candidate(narrower, rows, candidate, baseline=candidate, champion=(1, package))
     assert evidence.worse_than_champion is None
     assert "Insulin" in evidence.champion_note
+
+
+def test_a_champion_that_reads_a_column_as_another_type_is_not_compared() -> None:
+    package = open_package(fit_candidate(DIABETES, ROWS, LOGISTIC, {}))
+    words = Column(type="string", allowed=("low", "high"))
+    source = DIABETES.source.model_copy(update={"columns": {**DIABETES.source.columns, "Pregnancies": words}})
+    changed = DIABETES.model_copy(update={"sources": {DIABETES.source_name: source}})
+    said = np.where(ROWS.columns["Pregnancies"].astype(float) > 2, "high", "low").astype(object)
+    rows = type(ROWS)(ROWS.keys, {**ROWS.columns, "Pregnancies": said}, ROWS.labels, ROWS.folds, ROWS.own)
+    candidate = open_package(fit_candidate(changed, rows, LOGISTIC, {}))
+    evidence = evaluate_candidate(changed, rows, candidate, baseline=candidate, champion=(1, package))
+    assert evidence.worse_than_champion is None
+    assert "reads Pregnancies as integer" in evidence.champion_note
 
 
 def test_balanced_weights_leave_the_prevalence_to_calibration() -> None:

@@ -39,12 +39,11 @@ def evaluate_candidate(
     version, worse_than_champion, note = None, None, ""
     if champion is not None:
         version, package = champion
-        try:
+        note = _why_incomparable(version, package, problem)
+        if not note:
             of_champion = Scorer(package).score_columns(own.columns)
             difference = losses - metrics.log_losses(own.labels, of_champion)
             worse_than_champion = evaluation.mean_interval(difference, seed=seed)
-        except KeyError as error:
-            note = f"champion version {version} needs column {error}, which gold no longer has"
     groups = [
         figure
         for limit in problem.gate.groups
@@ -65,3 +64,14 @@ def evaluate_candidate(
         parity=parity(candidate.files),
         groups=tuple(groups),
     )
+
+
+def _why_incomparable(version: int, champion: Package, problem: Problem) -> str:
+    """Why a champion of an earlier contract cannot read the gold of today; empty if it can."""
+    there = problem.gold_columns()
+    for name, column in champion.problem.request_columns().items():
+        if name not in there:
+            return f"champion version {version} needs column {name}, which gold no longer has"
+        if there[name].type != column.type:
+            return f"champion version {version} reads {name} as {column.type}, and gold holds it as {there[name].type}"
+    return ""
