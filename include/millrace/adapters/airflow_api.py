@@ -20,6 +20,7 @@ class TaskState:
     state: str | None
     try_number: int
     start: datetime | None
+    end: datetime | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ class AirflowApi:
         token = self._json("POST", "/auth/token", json=login)["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
 
+    def knows(self, dag_id: str) -> bool:
+        """Whether Airflow has read the file of this DAG."""
+        return self._send("GET", f"/api/v2/dags/{dag_id}").status_code == httpx.codes.OK
+
+    def run(self, dag_id: str, run_id: str) -> Run:
+        """One run, as it is now."""
+        return _run(self._json("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
+
     def runs_since(self, dag_id: str, since: datetime) -> list[Run]:
         """Runs of a DAG that were created at or after a time, the oldest first; none if the DAG is not known yet."""
         query = {"order_by": "run_after", "run_after_gte": since.isoformat(), "limit": "50"}
@@ -65,7 +74,7 @@ class AirflowApi:
         """The tasks of a run, in the order in which they started."""
         content = self._json("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances")
         tasks = [
-            TaskState(one["task_id"], one["state"], one["try_number"], _time(one["start_date"]))
+            TaskState(one["task_id"], one["state"], one["try_number"], _time(one["start_date"]), _time(one["end_date"]))
             for one in content["task_instances"]
         ]
         return sorted(tasks, key=lambda task: (task.start is None, task.start))

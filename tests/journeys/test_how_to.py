@@ -1,0 +1,140 @@
+"""The whole journey, as `docs/how-to/add-a-problem.md` tells it: its files and commands, on a running Airflow.
+
+A problem that the repository does not ship goes from one YAML file and one CSV file to a served prediction; then the
+same way again, which must change nothing.
+"""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from docs.drift.markdown import blocks_of
+from millrace.adapters import champions, fleet, lake
+from millrace.adapters.airflow_api import AirflowApi
+from millrace.contract import names
+from millrace.contract.loading import load_problem
+from millrace.contract.problem import Problem
+from millrace.demo.follow import STAGES, Journey, advance
+from millrace.settings import ROOT, get_settings
+from tests.awaiting import await_that
+from tests.tables import fingerprints, gold_keys
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+HOW_TO = ROOT / "docs" / "how-to" / "add-a-problem.md"
+ROWS = 4_000
+VISIBLE_WITHIN_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class HowTo:
+    """The page's blocks by title, its problem under a name of this session's own."""
+
+    name: str
+    blocks: dict[str, str]
+    folder: Path
+
+    def run(self, title: str) -> str:
+        """Run the commands of a block as a reader would, and return what they print."""
+        command = self.blocks[title].replace(".venv/bin/", f"{ROOT}/.venv/bin/")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command], check=False, cwd=self.folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def how_to(tmp_path_factory: pytest.TempPathFactory) -> HowTo:
+    mark = uuid.uuid4().hex[:6]
+    named = {"churn": f"churn_{mark}", "Churn": f"Churn {mark}", "customers": f"customers_{mark}"}
+    blocks = {}
+    for block in blocks_of(HOW_TO):
+        text = block.text
+        for word, own in named.items():
+            text = text.replace(word, own)
+        blocks[block.title] = text
+    return HowTo(named["churn"], blocks, tmp_path_factory.mktemp("reader"))
+
+
+@pytest.fixture(scope="module")
+def problem(airflow: AirflowApi, how_to: HowTo) -> Iterator[Problem]:
+    path = get_settings().problems_dir / f"{how_to.name}.yaml"
+    path.write_text(how_to.blocks["include/problems/churn.yaml"], encoding="utf-8")
+    yield load_problem(path)
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def shown(airflow: AirflowApi, problem: Problem) -> float:
+    """Seconds until the running Airflow knew every DAG of the new file."""
+    began = datetime.now(UTC)
+    dags = [names.dag_id(problem.problem, stage) for stage in STAGES]
+    await_that("its DAGs appear", lambda: all(map(airflow.knows, dags)), seconds=2 * VISIBLE_WITHIN_SECONDS)
+    return (datetime.now(UTC) - began).total_seconds()
+
+
+@pytest.fixture(scope="module")
+def journey(airflow: AirflowApi, how_to: HowTo, problem: Problem, shown: float) -> Journey:
+    """The first time through every stage."""
+    how_to.run("make-a-file")
+    journey = Journey(problem.problem, since=datetime.now(UTC))
+    how_to.run("land")
+
+    def arrived() -> bool:
+        advance(journey, airflow)
+        return journey.stage is None
+
+    await_that(f"{problem.problem} is served", arrived, seconds=600)
+    return journey
+
+
+def test_a_new_problem_file_appears_in_a_running_airflow(shown: float) -> None:
+    assert shown <= VISIBLE_WITHIN_SECONDS
+
+
+def test_a_landed_file_becomes_a_served_model(problem: Problem, journey: Journey) -> None:
+    assert list(journey.runs) == list(STAGES)
+    assert lake.count(names.bronze_files(problem.source_name), where="record == 'row'") == ROWS
+    assert 0.8 * ROWS < len(gold_keys(problem)) <= 0.9 * ROWS, "one row in ten is broken, a few repeat a key"
+    assert champions.current(problem.problem) is not None
+
+
+def test_the_served_model_answers(how_to: HowTo, problem: Problem, journey: Journey) -> None:
+    told = how_to.run("ask")
+    (prediction,) = json.loads(told[told.index("{") :])["predictions"]
+    assert 0 <= prediction["probability"] <= 1
+    assert prediction["factors"]
+
+
+def test_a_fleet_serves_the_new_problem_without_a_restart(problem: Problem, journey: Journey) -> None:
+    champion = champions.current(problem.problem)
+    assert champion is not None
+    for url in fleet.replicas():
+        assert fleet.serves(url, problem.problem).content_hash == champion.content_hash
+
+
+def test_the_same_way_again_changes_nothing(
+    airflow: AirflowApi, how_to: HowTo, problem: Problem, journey: Journey
+) -> None:
+    before, champion = fingerprints(problem), champions.current(problem.problem)
+    tables = [names.bronze_files(problem.source_name), names.silver(problem.source_name), names.gold(problem.problem)]
+    heads = [lake.head(table) for table in tables]
+    how_to.run("land")
+    for stage in STAGES:
+        dag_id = names.dag_id(problem.problem, stage)
+        run_id = airflow.trigger(dag_id, {})
+
+        def ended(dag_id: str = dag_id, run_id: str = run_id) -> bool:
+            return airflow.run(dag_id, run_id).state in ("success", "failed")
+
+        await_that(f"{run_id} of {dag_id} ends", ended, seconds=180)
+        assert airflow.run(dag_id, run_id).state == "success"
+    assert [lake.head(table) for table in tables] == heads
+    assert fingerprints(problem) == before
+    assert champions.current(problem.problem) == champion
