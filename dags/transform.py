@@ -1,6 +1,7 @@
 """Airflow DAG of stage 3: bronze to silver to gold to the warehouse, each checked before a reader sees it."""
 
 from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace.contract.problem import Problem
 from millrace.orchestration import assets
@@ -58,15 +59,20 @@ def transform(problem: Problem) -> None:
                 return publish_gold_data(problem, built)
 
         @task
-        def load_warehouse() -> Facts:
+        def load_warehouse(published: Facts) -> Facts:
             from millrace.steps.load_warehouse import load_warehouse
 
+            # All files so far were set aside or without a row.
+            if published["snapshot_id"] is None:
+                raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
             return load_warehouse(problem)
 
         transformed, built = transform_data(), build_gold_data()
         check_connection() >> transformed
         quality_check_silver_data(transformed) >> built
-        quality_check_gold_data(built) >> publish_gold_data(built) >> load_warehouse()
+        published = publish_gold_data(built)
+        quality_check_gold_data(built) >> published
+        load_warehouse(published)
 
     stage()
 

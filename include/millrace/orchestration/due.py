@@ -1,6 +1,7 @@
 """Which DAG runs `reconcile` should start."""
 
 import hashlib
+import logging
 from datetime import UTC, datetime
 
 from airflow.sdk import get_current_context
@@ -8,6 +9,8 @@ from airflow.sdk import get_current_context
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps.pending import PENDING
+
+log = logging.getLogger(__name__)
 
 
 def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
@@ -21,7 +24,11 @@ def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
     due = []
     for problem in problems:
         for stage, pending in PENDING.items():
-            why = pending(problem)
+            try:
+                why = pending(problem)
+            except Exception:  # one problem, or one engine, that cannot be looked at must not stop the others
+                log.exception("Cannot tell whether %s of %s is behind", stage, problem.problem)
+                continue
             if why is None:
                 continue
             dag_id = names.dag_id(problem.problem, stage)
