@@ -1,0 +1,67 @@
+"""A batch that breaks its limits is never seen by anyone who reads gold or the warehouse."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+
+from millrace.adapters import lake
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.steps.pending import pending_transform
+from tests.dags.running import run_stage
+from tests.tables import fingerprints, gold_keys, land_simulated, served_rows
+from tests.throwaway import problem_like
+
+pytestmark = pytest.mark.stack
+FIRST_BAD_ROW = 10_000
+
+
+@pytest.fixture
+def problem() -> Iterator[Problem]:
+    """A problem that serves a good batch."""
+    with problem_like("diabetes") as problem:
+        land_simulated(problem, rows=400)
+        for stage in ("ingest_files", "transform"):
+            assert run_stage(problem, stage).state == "success"
+        yield problem
+
+
+def test_a_bad_batch_never_becomes_visible(problem: Problem) -> None:
+    before, good = fingerprints(problem), gold_keys(problem)
+    share = 2 * problem.source.quality.max_quarantined_share
+    bad = land_simulated(problem, rows=400, first_row=FIRST_BAD_ROW, broken_share=share)
+    with a_reader(problem) as seen:
+        assert run_stage(problem, "ingest_files").state == "success"
+        refused = run_stage(problem, "transform")
+    assert refused.state == "failed"
+    assert refused.tasks["quality_check_silver_data"] == "failed"
+    assert refused.tries["quality_check_silver_data"] == 1, "a verdict is not tried again"
+    assert refused.assets == []
+    assert seen == good
+    after = fingerprints(problem)
+    assert {layer for layer in before if after[layer] != before[layer]} == {"bronze", "quarantine"}
+    rows = lake.read(names.quarantine(problem.source_name), columns=("path",))["path"].to_pylist()
+    assert sum(f"{FIRST_BAD_ROW:08d}" in path for path in rows) == bad.quarantined_rows
+    assert pending_transform(problem), "what is not decided stays visible"
+
+
+@contextmanager
+def a_reader(problem: Problem) -> Iterator[set[str]]:
+    """Keys that someone sees who looks at gold and at the warehouse again and again."""
+    seen: set[str] = set()
+    over = Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.update(gold_keys(problem), served_rows(problem))
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            yield seen
+        finally:
+            over.set()
+            looking.result()
