@@ -9,6 +9,7 @@ from great_expectations.core.expectation_validation_result import (
     ExpectationSuiteValidationResult,
     ExpectationValidationResult,
 )
+from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 from great_expectations.expectations.expectation import Expectation
 from pyspark.sql import DataFrame
@@ -29,25 +30,26 @@ class Checked:
     result: ExpectationSuiteValidationResult
 
 
-def check(stage: str, rows: DataFrame, suite: Sequence[Expectation], sensitive: frozenset[str]) -> Checked:
+def check(stage: str, rows: DataFrame, suite: Sequence[Expectation], sensitive: frozenset[str], run: str) -> Checked:
     """Validate rows against a suite, and tell a few offending values of each broken rule on no sensitive column.
 
     Args:
         stage: What is checked, in words.
+        run: The name under which Data Docs show it.
 
     Raises:
         MillraceError: If an expectation could not be evaluated; GX itself would only count it as failed.
     """
-    result = _run(stage, rows, suite, COUNTS_ONLY)
+    result = _run(stage, rows, suite, COUNTS_ONLY, run)
     shown = [e for e, r in zip(suite, result.results, strict=True) if not r.success and not _columns(r) & sensitive]
     if shown:
-        examples = {_rule(r): r for r in _run(stage, rows, shown, WITH_EXAMPLES).results}
+        examples = {_rule(r): r for r in _run(stage, rows, shown, WITH_EXAMPLES, run).results}
         result.results = [examples.get(_rule(r), r) for r in result.results]
     return Checked(Verdict(stage, tuple(_finding(r) for r in result.results)), result)
 
 
 def _run(
-    stage: str, rows: DataFrame, suite: Sequence[Expectation], result_format: dict[str, Any]
+    stage: str, rows: DataFrame, suite: Sequence[Expectation], result_format: dict[str, Any], run: str
 ) -> ExpectationSuiteValidationResult:
     context = gx.get_context(project_config=_config(), mode="ephemeral")
     asset = context.data_sources.add_spark("lake").add_dataframe_asset(stage)
@@ -57,7 +59,7 @@ def _run(
     added = context.suites.add(gx.ExpectationSuite(stage, expectations=expectations))
     definition = context.validation_definitions.add(gx.ValidationDefinition(name=stage, data=data, suite=added))
     checkpoint = gx.Checkpoint(name=stage, validation_definitions=[definition], result_format=result_format)
-    outcome = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": rows})
+    outcome = context.checkpoints.add(checkpoint).run({"dataframe": rows}, run_id=RunIdentifier(run_name=run))
     (result,) = outcome.run_results.values()
     by_rule = {_rule(r): r for r in result.results}
     result.results = [by_rule[e.meta["rule"]] for e in suite]

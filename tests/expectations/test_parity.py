@@ -29,5 +29,5 @@ def test_the_corpus(spark: SparkSession) -> None:
     typed = cast_rows(bronze_rows(spark, [one_text(CASES)]), source).select("typed.*")
     rows = spark.createDataFrame(typed.toArrow())  # the plan of so many casts would be analysed for each metric
     suite = [e for constraint in source_constraints(source) for e in constraint_expectations(constraint, source)]
-    verdict = check("the corpus", rows, suite, frozenset(source.columns)).verdict
+    verdict = check("the corpus", rows, suite, frozenset(source.columns), "test").verdict
     assert by_case(CASES, (finding.rule for finding in verdict.broken)) == expected(CASES)

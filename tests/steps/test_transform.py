@@ -248,6 +248,7 @@ def test_docs_and_errors_hold_no_sensitive_value(spark: SparkSession, problem: P
     verdict = object_store.get(bucket, f"{folder}verdict.json").decode()
     assert "5550123" not in page + verdict + str(refused.value)
     assert "range:size" in verdict
+    assert "pattern:phone" in page
     assert "<script src=" not in page
 
 

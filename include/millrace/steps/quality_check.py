@@ -43,9 +43,9 @@ def pass_or_drop(
     if sensitive & set(problem.source.primary_key):
         sensitive |= {"row_key"}
     with phase(f"check {written['table']}") as told:
-        checked = check(f"{problem.problem} {stage}", rows, suite, sensitive)
+        checked = check(f"{problem.problem} {stage}", rows, suite, sensitive, written["run_id"])
         verdict = checked.verdict.and_also(batch)
-        docs = _keep_docs(problem, stage, written["run_id"], render_page(checked.result), verdict.as_json())
+        docs = _keep_docs(problem, stage, written["run_id"], render_page(checked.result, verdict), verdict.as_json())
         told |= {"rules": len(verdict.findings), "broken": len(verdict.broken), "docs": docs["data_docs"]}
     if not verdict.passed:
         lake.drop_branch(branch_of(written))
