@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from millrace.contract.problem import Problem
 from millrace.domain.golden import synthetic_rows
+from millrace.domain.reference import reference
 from serving.request_models import request_model
 
 
@@ -38,3 +40,12 @@ def test_golden_rows_are_taken_as_they_are(
     request = request_model(told)
     rows = synthetic_rows(told, {"columns": {"n": {"edges": edges}}}, count=40, seed=0)
     assert [request.read(dict(row)) for row in rows] == rows
+
+
+def test_golden_rows_ask_the_model_also_where_an_override_reads_free_text() -> None:
+    told = problem({"n": {"type": "number"}, "rule": {"type": "string"}})
+    override = {"name": "stop", "column": "rule", "equals": "stop", "probability": 0, "reason": "a rule of the house"}
+    told = Problem.model_validate(told.model_dump(mode="json") | {"overrides": [override]})
+    columns = {"n": np.arange(20.0), "rule": np.array(["go"] * 20, dtype=object)}
+    rows = synthetic_rows(told, reference(told, columns), count=24, seed=0)
+    assert {row["rule"] for row in rows} == {"go", "stop"}

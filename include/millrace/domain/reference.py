@@ -12,13 +12,16 @@ MOST_LEVELS = 50
 
 
 def reference(problem: Problem, columns: Columns) -> dict[str, Any]:
-    """Counts for each input column: 10 quantile bins and the missing ones, or each level.
+    """Counts for each column that a caller sends, but for times: 10 quantile bins and the missing ones, or each level.
 
+    A column that only an override reads is told too: golden rows must hold values for which the model decides.
     `edges` are the inner borders: a value belongs to bin `searchsorted(edges, value, side="right")`.
     """
     rows = len(next(iter(columns.values())))
     told: dict[str, Any] = {}
-    for name, column in problem.input_columns().items():
+    for name, column in problem.request_columns().items():
+        if column.type == "timestamp":
+            continue
         values = columns[name]
         if column.type == "string":
             levels, counts = np.unique([str(v) for v in values if v is not None], return_counts=True)
