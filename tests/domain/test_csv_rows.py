@@ -138,6 +138,13 @@ def test_assigned_keys_count_equal_rows_and_ignore_the_order_of_columns() -> Non
     assert one(("y", "x")).split(":")[0] != first.split(":")[0]
 
 
+def test_a_source_that_declares_no_key_at_all_is_given_keys() -> None:
+    source = Source(assigned_key="row_content", assigned_time="file_modified", columns={"a": TEXT})
+    assign = key_assigner(("a",), source)
+    assert assign is not None
+    assert len({assign(("1",)), assign(("1",)), assign(("2",))}) == 3
+
+
 def test_a_file_that_has_its_key_gets_none() -> None:
     assert key_assigner(("id", "a"), KEYLESS) is None
     assert key_assigner(("a", "b"), SOURCE) is None

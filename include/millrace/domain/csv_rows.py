@@ -74,7 +74,9 @@ def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str
     so far: two equal rows are two rows, and the same file under another name holds the same rows. It remembers each
     distinct row of the file, at about 150 bytes each.
     """
-    if source.assigned_key is None or set(source.primary_key) <= set(header):
+    # A source may have no key of its own at all; the empty set is within every header.
+    has_its_key = bool(source.primary_key) and set(source.primary_key) <= set(header)
+    if source.assigned_key is None or has_its_key:
         return None
     order = sorted(range(len(header)), key=lambda position: header[position])
     names = [header[position] for position in order]
