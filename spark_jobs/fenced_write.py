@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 _PROPERTY = "snapshot-property."
@@ -41,10 +41,10 @@ def overwrite(rows: DataFrame, target: Target) -> None:
 
 
 def merge(spark: SparkSession, rows: DataFrame, target: Target, clauses: str) -> None:
-    """`MERGE INTO` the branch, as t, of rows, as s, on their row_key or what the clauses name first.
+    """`MERGE INTO` the branch, called t, of rows, called s.
 
     Args:
-        clauses: From the ON condition to the end of the statement.
+        clauses: The statement from its ON condition to its end.
     """
     rows.createOrReplaceTempView("incoming")
     # MERGE has no writer options, and the session's conf stamps every commit: it must not outlive this one.
@@ -53,7 +53,7 @@ def merge(spark: SparkSession, rows: DataFrame, target: Target, clauses: str) ->
     spark.catalog.dropTempView("incoming")
 
 
-def _writer(rows: DataFrame, target: Target):  # type: ignore[no-untyped-def]
+def _writer(rows: DataFrame, target: Target) -> DataFrameWriterV2:
     writer = rows.writeTo(target.name)
     for key, value in target.properties.items():
         writer = writer.option(_PROPERTY + key, value)
