@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -25,12 +26,17 @@ class Undisturbed:
 
 @pytest.fixture(scope="session")
 def undisturbed() -> Iterator[Undisturbed]:
-    with problem_like("diabetes") as problem:
+    with problem_like("diabetes", many_trials) as problem:
         first, second = (
             simulate_file(problem, rows=400, seed=number, first_row=300 * number).content for number in range(2)
         )
         fingerprints = taken_in(problem, first), taken_in(problem, second)
         yield Undisturbed(problem, (first, second), fingerprints)
+
+
+def many_trials(content: dict[str, Any]) -> None:
+    """Enough for a search to be killed in the middle."""
+    content["training"]["trials"] = 24
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def logs_tail(submission_id: str, lines: int = 40) -> str:
     """The last lines a job printed."""
     try:
         printed = str(_client().get_job_logs(submission_id))
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         return f"(no log: {str(error).splitlines()[0]})"
     return "\n".join(printed.splitlines()[-lines:])
 
@@ -110,7 +110,11 @@ def _attempts(base: str) -> dict[int, Status]:
 
 
 def _known(base: str) -> dict[str, Status]:
-    jobs = _client().list_jobs()
+    try:
+        jobs = _client().list_jobs()
+    except (OSError, RuntimeError) as error:
+        # Ray lets the errors of its HTTP library through, and a head that is just starting answers HTTP 500.
+        raise ConnectionError(f"{get_settings().ray_url} does not answer: {error}") from error
     ours = [job for job in jobs if job.submission_id is not None and job.submission_id.startswith(f"{base}-")]
     return {str(job.submission_id): job.status.value for job in ours}
 
