@@ -42,8 +42,8 @@ test-unit: setup ## Tests that need no stack (the inner loop)
 test-faults: setup ## Kill services mid-work and compare the tables
 	@$(PYTEST) -m faults
 
-bench: up ## Measure the path, the model and the search
-	@$(PYTEST) -m bench -s benchmarks tests
+bench: setup ## Measure the path, the model and the search
+	@$(PYTEST) -m bench -s benchmarks
 
 lint: setup ## Check the problem files (include/problems/*.yaml)
 	@.venv/bin/millrace lint

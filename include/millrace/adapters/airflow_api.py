@@ -84,6 +84,10 @@ class AirflowApi:
         body = {"logical_date": None, "conf": params}
         return str(self._json("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
+    def pause(self, dag_id: str) -> None:
+        """Let no run of a DAG start until it is unpaused."""
+        self._json("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
+
     def last_error(self, run: Run, task: TaskState) -> str:
         """The last lines that a failed task logged as errors."""
         path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"

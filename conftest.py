@@ -1,4 +1,4 @@
-"""What every test gets: the environment of the tests' own stack, and the stack itself for those that need it.
+"""What every test and benchmark gets: the environment of the tests' own stack, and that stack where it is needed.
 
 `MILLRACE_KEEP_STACK=1` leaves the stack running at the end, which makes the next session start in a second.
 """
