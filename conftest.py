@@ -15,6 +15,8 @@ from tests import own_stack
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from millrace.adapters.airflow_api import AirflowApi
+
 REAL_DATA = ROOT.parent / "shared" / "data"
 # Not passed on: a service whose environment changes is started anew.
 KEEP_STACK = bool(os.environ.pop("MILLRACE_KEEP_STACK", ""))
@@ -29,6 +31,19 @@ def spark() -> "Iterator[SparkSession]":
 
     with connect.session() as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def airflow() -> "Iterator[AirflowApi]":
+    """Airflow's four processes, for the tests of one file."""
+    from millrace.adapters.airflow_api import AirflowApi
+
+    own_stack.clear_problems()
+    own_stack.start(airflow=True)
+    try:
+        yield AirflowApi()
+    finally:
+        own_stack.stop_airflow()
 
 
 @pytest.hookimpl(tryfirst=True)

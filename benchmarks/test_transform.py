@@ -23,7 +23,6 @@ from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
 from millrace.steps.publish_gold_data import publish_gold_data
 from millrace.steps.transform_data import transform_data
-from tests import own_stack
 from tests.awaiting import await_that
 from tests.tables import land
 from tests.throwaway import problem_like, twin_of
@@ -54,16 +53,6 @@ class Passage:
     def tasks(self) -> list[TaskState]:
         """Tasks that ended before gold was published."""
         return [task for _, tasks in self.stages.values() for task in tasks if task.task_id != "load_warehouse"]
-
-
-@pytest.fixture(scope="module")
-def airflow() -> Iterator[AirflowApi]:
-    own_stack.clear_problems()
-    own_stack.start(airflow=True)
-    try:
-        yield AirflowApi()
-    finally:
-        own_stack.stop_airflow()
 
 
 @pytest.fixture(scope="module")

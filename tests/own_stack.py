@@ -60,10 +60,14 @@ def start(*, airflow: bool = False) -> None:
 
 def stop_airflow() -> None:
     """End Airflow's processes, so that nobody reacts to what the next tests write."""
-    rpc = supervisor.calls(get_settings())
     for service in of_profile("core", get_settings()):
         if is_airflow(service.name) and running(service.name):
-            rpc.stopProcess(service.name)
+            stop_service(service.name)
+
+
+def stop_service(name: str) -> None:
+    """End one service, which stays down until the next `start`."""
+    supervisor.calls(get_settings()).stopProcess(name)
 
 
 def stop() -> None:

@@ -1,17 +1,33 @@
 """The way of two files through an undisturbed run, and a problem that has the first of them behind it."""
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from millrace.contract.problem import Problem
+from millrace.settings import ROOT
 from millrace.simulation.files import simulate_file
 from tests.dags.running import run_stage
 from tests.tables import fingerprints, land
 from tests.throwaway import problem_like, twin_of
+
+Told = Callable[[str, float, str], None]
+REPORT = ROOT / "docs" / "reports" / "faults.md"
+HEAD = (
+    "# Faults in the middle of the work",
+    "",
+    "Each fault strikes a running Airflow while a file of 60,000 rows is on its way. Afterwards bronze, silver,",
+    "quarantine, gold and the warehouse must hold, to the last value, what they hold after an undisturbed run.",
+    "Written by `make test-faults`; three more kills are part of `make test`.",
+    "",
+    "| fault | from the fault to the end | found |",
+    "|---|---|---|",
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,20 @@ def second_in_bronze(first_in_bronze: Problem, undisturbed: Undisturbed) -> Prob
     assert run_stage(first_in_bronze, "transform").state == "success"
     ingest(first_in_bronze, undisturbed.files[1])
     return first_in_bronze
+
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Told]:
+    """`told(fault, seconds, found)` puts a line into the report that is written at the end."""
+    lines: list[str] = []
+
+    def tell(fault: str, seconds: float, found: str) -> None:
+        lines.append(f"| {fault} | {seconds:.0f} s | {found} |")
+
+    yield tell
+    if lines:
+        page = [*HEAD, *lines, "", f"Written on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores."]
+        REPORT.write_text("\n".join(page) + "\n", encoding="utf-8")
 
 
 def ingest(problem: Problem, content: bytes) -> None:

@@ -21,6 +21,8 @@ class TaskState:
     try_number: int
     start: datetime | None
     end: datetime | None
+    pid: int | None
+    """The process that runs the task, or ran it."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,14 @@ class AirflowApi:
         """The tasks of a run, in the order in which they started."""
         content = self._json("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances")
         tasks = [
-            TaskState(one["task_id"], one["state"], one["try_number"], _time(one["start_date"]), _time(one["end_date"]))
+            TaskState(
+                one["task_id"],
+                one["state"],
+                one["try_number"],
+                _time(one["start_date"]),
+                _time(one["end_date"]),
+                one["pid"],
+            )
             for one in content["task_instances"]
         ]
         return sorted(tasks, key=lambda task: (task.start is None, task.start))
@@ -84,9 +93,9 @@ class AirflowApi:
         body = {"logical_date": None, "conf": params}
         return str(self._json("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
-    def pause(self, dag_id: str) -> None:
-        """Let no run of a DAG start until it is unpaused."""
-        self._json("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": True})
+    def pause(self, dag_id: str, *, paused: bool = True) -> None:
+        """Let no run of a DAG start, or let runs start again."""
+        self._json("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
     def last_error(self, run: Run, task: TaskState) -> str:
         """The last lines that a failed task logged as errors."""

@@ -1,0 +1,147 @@
+"""Faults that strike a running Airflow: whatever dies, the tables end as if nothing had been (`make test-faults`)."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from millrace.adapters import champions, fleet, lake, object_store, ray_jobs
+from millrace.adapters.airflow_api import AirflowApi
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.demo.follow import STAGES
+from millrace.settings import get_settings
+from millrace.simulation.files import simulate_file
+from millrace.steps.pending import PENDING
+from tests import own_stack
+from tests.awaiting import await_that
+from tests.faults.conftest import Told, taken_in
+from tests.tables import fingerprints, land
+from tests.throwaway import problem_like
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_200)]
+ROWS = 60_000
+OUTAGE_SECONDS = 20
+PATIENCE_SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """A file that takes seconds to ingest."""
+    with problem_like("diabetes") as model:
+        return simulate_file(model, rows=ROWS, seed=7).content
+
+
+@pytest.fixture(scope="module")
+def expected(content: bytes) -> dict[str, str]:
+    """Fingerprints of a problem that took the file in undisturbed. Made before Airflow runs: it would join in."""
+    with problem_like("diabetes") as problem:
+        return taken_in(problem, content)
+
+
+@pytest.fixture
+def problem(expected: dict[str, str], airflow: AirflowApi) -> Iterator[Problem]:
+    """A twin that the running Airflow knows; training waits until a test asks for it."""
+    with problem_like("diabetes") as problem:
+        dags = [names.dag_id(problem.problem, stage) for stage in STAGES]
+        await_that("its DAGs appear", lambda: all(map(airflow.knows, dags)), seconds=60)
+        airflow.pause(names.dag_id(problem.problem, "train"))
+        yield problem
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def kill_service(name: str) -> None:
+    kill(own_stack.running(name))
+
+
+def test_the_process_of_a_task_is_killed_mid_ingest(
+    problem: Problem, content: bytes, expected: dict[str, str], airflow: AirflowApi, told: Told
+) -> None:
+    landed = datetime.now(UTC)
+    land(problem, "file", content)
+    mid_ingest(problem)
+    (run,) = airflow.runs_since(names.dag_id(problem.problem, "ingest_files"), landed)
+    kill(next(task.pid for task in airflow.tasks(run) if task.task_id == "ingest_raw_data"))
+    ends_as_expected(problem, expected, told, "process of `ingest_raw_data` killed")
+
+
+def test_the_object_store_is_gone_mid_ingest(
+    problem: Problem, content: bytes, expected: dict[str, str], told: Told
+) -> None:
+    land(problem, "file", content)
+    mid_ingest(problem)
+    own_stack.stop_service("minio")
+    time.sleep(OUTAGE_SECONDS)  # the outage itself
+    own_stack.start(airflow=True)
+    ends_as_expected(problem, expected, told, f"object store gone for {OUTAGE_SECONDS} s during `ingest_raw_data`")
+
+
+def test_postgres_is_killed_mid_transform(
+    problem: Problem, content: bytes, expected: dict[str, str], told: Told
+) -> None:
+    """With it go the catalog, the warehouse, MLflow's database and Airflow's own."""
+    land(problem, "file", content)
+    silver = names.silver(problem.source_name)
+    await_that("silver is being written", lambda: lake.stray_branches(silver, -1), seconds=PATIENCE_SECONDS)
+    kill_service("postgres")
+    ends_as_expected(problem, expected, told, "Postgres killed during `transform_data`")
+
+
+def test_scheduler_and_triggerer_are_killed_mid_search(
+    problem: Problem, content: bytes, expected: dict[str, str], airflow: AirflowApi, told: Told
+) -> None:
+    land(problem, "file", content)
+    await_that("gold is published", lambda: nothing_pending(problem), seconds=PATIENCE_SECONDS)
+    began = time.monotonic()
+    run_id = airflow.trigger(names.dag_id(problem.problem, "train"), {"force": True})
+    airflow.pause(names.dag_id(problem.problem, "train"), paused=False)
+    base = ray_jobs.submission_base(names.dag_id(problem.problem, "train"), run_id, "tune_hyperparameters")
+    await_that("a trial is done", lambda: trials(problem), seconds=PATIENCE_SECONDS)
+    kill_service("airflow_scheduler")
+    kill_service("airflow_triggerer")
+    await_that("it is served", lambda: champions.current(problem.problem), seconds=PATIENCE_SECONDS)
+    assert ray_jobs.status(f"{base}-1") == "SUCCEEDED"
+    assert ray_jobs.status(f"{base}-2") == "LOST", "the job that ran must be taken up again, not doubled"
+    champion = champions.current(problem.problem)
+    assert champion is not None
+    await_that(
+        "every replica serves it",
+        lambda: all(fleet.serves(url, problem.problem).version == champion.version for url in fleet.replicas()),
+        seconds=60,
+    )
+    assert fingerprints(problem) == expected
+    told("scheduler and triggerer killed during `tune_hyperparameters`", time.monotonic() - began, "one job; served")
+
+
+def mid_ingest(problem: Problem) -> None:
+    """Wait until an attempt has begun to write bronze, and has not published."""
+    bronze = names.bronze_files(problem.source_name)
+    await_that("bronze is being written", lambda: lake.stray_branches(bronze, -1), seconds=PATIENCE_SECONDS)
+
+
+def ends_as_expected(problem: Problem, expected: dict[str, str], told: Told, fault: str) -> None:
+    began = time.monotonic()
+    await_that("nothing is pending", lambda: nothing_pending(problem), seconds=PATIENCE_SECONDS)
+    assert fingerprints(problem) == expected
+    told(fault, time.monotonic() - began, "tables as undisturbed")
+
+
+def nothing_pending(problem: Problem) -> bool:
+    """Whether the file is in the warehouse. Not answering, because of the fault, is an answer too."""
+    try:
+        there = lake.table_exists(names.gold(problem.problem))
+        return there and not any(PENDING[stage](problem) for stage in ("ingest_files", "transform"))
+    except Exception:  # noqa: BLE001 - which error depends on what is down at this moment
+        return False
+
+
+def trials(problem: Problem) -> list[str]:
+    found = object_store.list_objects(get_settings().models_bucket, f"{problem.problem}/runs/")
+    return [each.key for each in found if "/trials/" in each.key]
