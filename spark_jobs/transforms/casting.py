@@ -31,6 +31,9 @@ def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
 def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
     """The text of a column as the file has it; null where the file lacks the column or spells "no value"."""
     text = F.try_element_at(F.col("fields"), F.lit(name))
+    if column.header and column.header not in source.columns:
+        # A file that came before the contract knew the column holds it under the file's own name.
+        text = F.coalesce(text, F.try_element_at(F.col("fields"), F.lit(column.header)))
     return F.when(~text.isin(*source.null_values, *column.null_values), text)
 
 

@@ -117,6 +117,15 @@ def test_a_column_named_twice_is_unusable() -> None:
     assert why_unusable("id,a,b,a\n1,2,3,4\n") == "the header names a more than once"
 
 
+def test_a_column_that_the_file_calls_otherwise_is_renamed_once() -> None:
+    columns = {"id": KEY, "score": Column(type="string", header="Credit Score"), "label_": Column(type="string")}
+    source = SOURCE.model_copy(update={"columns": columns})
+    opened = open_csv(["Credit Score,label_,id,score,größe\n1,2,3,4,5\n".encode()], source)
+    assert opened.header == ("score", "label_", "id", '"score"', "größe")
+    assert why_unusable("id,credit score,label_\n", source) == 'the header lacks Credit Score (is it "credit score"?)'
+    assert why_unusable("id,score,score,label_,Credit Score\n", source) == "the header names score more than once"
+
+
 def test_what_millrace_assigns_may_be_lacking() -> None:
     assert rows("a\nx\n", KEYLESS)[0].values == ("x",)
 

@@ -48,7 +48,7 @@ ODD = Problem.model_validate(
                     "code": {"type": "string", "pattern": "[a-z]{3}", "nullable": True},
                     "flag": {"type": "boolean"},
                     "grade": {"type": "integer", "allowed": [1, 2, 3]},
-                    "low": {"type": "number", "max": -0.5},
+                    "low": {"type": "number", "max": -0.5, "header": "Low (%)"},
                     "zero": {"type": "integer", "min": 0, "max": 3, "null_values": ["0"], "nullable": True},
                     "small": {"type": "integer", "min": 0, "max": 30},
                     "large": {"type": "integer", "min": 10, "max": 40},
@@ -138,7 +138,11 @@ NULLS = ("", "NA", "N/A", "null", "NULL")
 
 def read(problem: Problem, file: SimulatedFile) -> list[dict[str | None, Any]]:
     lines = io.StringIO(file.content.decode(), newline="")
-    return list(csv.DictReader(lines, delimiter=problem.source.delimiter))
+    found = csv.DictReader(lines, delimiter=problem.source.delimiter)
+    names = {problem.source.header_of(name): name for name in problem.source.columns}
+    assert found.fieldnames == list(names)
+    found.fieldnames = list(names.values())
+    return list(found)
 
 
 def keys(problem: Problem, rows: list[dict[str | None, Any]]) -> set[tuple[str, ...]]:

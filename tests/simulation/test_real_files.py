@@ -6,6 +6,7 @@ import pytest
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problem
+from millrace.contract.problem import Problem
 from millrace.settings import ROOT
 from millrace.simulation.files import match_real_files
 
@@ -32,6 +33,14 @@ def test_two_equal_fits_are_not_guessed_between(tmp_path: Path) -> None:
         (tmp_path / name).write_text(MEASURED, encoding="utf-8")
     with pytest.raises(MillraceError, match="Two files fit"):
         match_real_files(tmp_path, [DIABETES])
+
+
+def test_a_file_is_found_by_the_names_that_it_uses(tmp_path: Path) -> None:
+    told = DIABETES.model_dump(mode="json")
+    told["sources"][DIABETES.source_name]["columns"]["Age"]["header"] = "Age (years)"
+    (tmp_path / "a.csv").write_text(MEASURED, encoding="utf-8")
+    (tmp_path / "b.csv").write_text(MEASURED.replace("Age", "Age (years)"), encoding="utf-8")
+    assert match_real_files(tmp_path, [Problem.model_validate(told)]) == {"diabetes": tmp_path / "b.csv"}
 
 
 def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:

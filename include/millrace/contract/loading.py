@@ -111,6 +111,10 @@ def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str,
     if detail["type"] == "extra_forbidden":
         word = str(location[-1])
         return f"Unknown key {word!r}", place, word, did_you_mean(word, sorted(_known_keys(location[:-1])))
+    if "[key]" in detail["loc"]:
+        word = str(detail["input"])
+        told = f'a name of ASCII letters, digits and _; a column says `header: "{word}"` if files call it so'
+        return f"Invalid name {word!r}", place, word, told
     if detail["type"] == "missing":
         return f"Missing key {detail['loc'][-1]!r}", place, "nothing", f"a value for {detail['loc'][-1]}"
     return f"Invalid value of {key}", place, found, message

@@ -129,7 +129,9 @@ class Problem(Model):
         if type(self.label.positive) is not label_type:
             raise ValueError(f"label.positive {self.label.positive!r} is not a {columns[label].type}")
         if taken := [n for n in columns if n.lower() == "label" and n != label]:
-            raise ValueError(f"the column name {taken[0]} is that of gold's label; rename the column")
+            raise ValueError(
+                f"the column name {taken[0]} is that of gold's label; choose another, and say `header: {taken[0]}`"
+            )
         if not inputs:
             raise ValueError("no column is left as input of the model")
         for position, override in enumerate(self.overrides):
@@ -246,8 +248,11 @@ class Problem(Model):
 def _deciding(source: Source) -> dict[str, object]:
     # Words for people, and where files land, change no row.
     told = source.model_dump(mode="json", exclude={"landing", "quality"})
-    told["columns"] = {
-        name: column.model_dump(mode="json", exclude={"description", "unit", "available"})
-        for name, column in source.columns.items()
-    }
+    told["columns"] = {name: _deciding_column(column) for name, column in source.columns.items()}
     return told
+
+
+def _deciding_column(column: Column) -> dict[str, object]:
+    told = column.model_dump(mode="json", exclude={"description", "unit", "available", "header"})
+    # Rows of bronze are looked up under the header, too; a key that came later and is not used changes no hash.
+    return told if column.header is None else {**told, "header": column.header}

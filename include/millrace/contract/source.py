@@ -1,6 +1,7 @@
 """A source: one table or one family of files, and what every row of it must be."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -24,6 +25,8 @@ class Column(Model):
 
     type: ColumnType
     """string, integer, number, boolean or timestamp (ISO 8601, UTC unless it says otherwise)."""
+    header: str | None = Field(default=None, min_length=1)
+    """The column's name in the header of a file, such as "Credit Score" or "label"; default: the column's own name."""
     description: str = ""
     """What the column means, shown in the API and the DAG docs."""
     unit: str = ""
@@ -152,11 +155,13 @@ class Source(Model):
                 raise ValueError(f"columns {folded[name.lower()]} and {name} differ only by case")
             folded[name.lower()] = name
             if name.lower() in RESERVED_COLUMNS:
-                raise ValueError(f"the column name {name} is used by Millrace itself; rename the column")
+                raise ValueError(f"the column name {name} is used by Millrace itself; {_rename(name)}")
             if name.lower() in POSTGRES_COLUMNS:
-                raise ValueError(f"the column name {name} is one that Postgres keeps for itself; rename the column")
+                raise ValueError(f"the column name {name} is one that Postgres keeps for itself; {_rename(name)}")
             if name.lower() == "event_timestamp" and name != self.event_timestamp:
-                raise ValueError(f"the column name {name} is that of the event time; rename the column")
+                raise ValueError(f"the column name {name} is that of the event time; {_rename(name)}")
+        if twice := [header for header, times in Counter(map(self.header_of, self.columns)).items() if times > 1]:
+            raise ValueError(f"columns of one header: two columns are called {twice[0]} in the file")
 
     def _check_allowed(self) -> None:
         for name, column in self.columns.items():
@@ -191,9 +196,17 @@ class Source(Model):
             if len(kinds) > 1:
                 raise ValueError(f"rule {rule.name} compares a {' with a '.join(sorted(kinds))}")
 
+    def header_of(self, name: str) -> str:
+        """The name of a column in the header of a file."""
+        return self.columns[name].header or name
+
     def optional_in_file(self) -> frozenset[str]:
         """Columns that a file may lack, because Millrace assigns them."""
         optional = set(self.primary_key) if self.assigned_key else set()
         if self.event_timestamp and self.assigned_time:
             optional.add(self.event_timestamp)
         return frozenset(optional)
+
+
+def _rename(header: str) -> str:
+    return f'choose another name, and say `header: "{header}"`'

@@ -38,7 +38,7 @@ class RawRow:
 
 @dataclass(frozen=True)
 class CsvFile:
-    """The header of a file, and its rows, read as they are taken (and so only once)."""
+    """The header of a file, in the contract's names, and its rows, read as they are taken (and so only once)."""
 
     header: tuple[str, ...]
     rows: Iterator[RawRow]
@@ -64,7 +64,7 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
         raise UnusableFileError("the file is empty")
     columns = tuple(header[0])
     _check_header(columns, source)
-    return CsvFile(columns, _rows(records, len(columns)))
+    return CsvFile(_contract_names(columns, source), _rows(records, len(columns)))
 
 
 def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str, ...]], str] | None:
@@ -160,16 +160,24 @@ def _rows(records: Iterator[tuple[list[str], str]], width: int) -> Iterator[RawR
         yield RawRow(number, None, reason, text.rstrip("\r\n")[:MAX_RAW_CHARACTERS])
 
 
+def _contract_names(header: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """The header with the contract's name of each column; a column that the contract does not name keeps its own."""
+    names = {source.header_of(name): name for name in source.columns}
+    # A column that is ignored must not pass for one that is called otherwise in the file.
+    return tuple(names.get(word, f'"{word}"' if word in source.columns else word) for word in header)
+
+
 def _check_header(header: tuple[str, ...], source: Source) -> None:
+    known = {source.header_of(name): name for name in source.columns}
     twice = [name for name, times in Counter(header).items() if times > 1]
     if twice:
         # A file without a header shows its first row here, so only names of the contract are told.
         private = any(column.sensitive for column in source.columns.values())
-        told = [name for name in twice if name in source.columns or not private]
+        told = [name for name in twice if name in known or not private]
         raise UnusableFileError(f"the header names {', '.join(told) or 'a column'} more than once")
-    missing = [name for name in source.columns if name not in header and name not in source.optional_in_file()]
+    missing = [word for word, name in known.items() if word not in header and name not in source.optional_in_file()]
     if missing:
-        extra = [name for name in header if name not in source.columns]
+        extra = [word for word in header if word not in known]
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise UnusableFileError(f"the header lacks {', '.join(_with_hint(name, extra) for name in missing[:5])}{more}")
 

@@ -116,6 +116,6 @@ def _repeat(problem: Problem, lines: list[list[str]], valid: np.ndarray, rng: np
 def _csv(problem: Problem, lines: list[list[str]]) -> bytes:
     written = io.StringIO()
     writer = csv.writer(written, delimiter=problem.source.delimiter, lineterminator="\n")
-    writer.writerow(problem.source.columns)
+    writer.writerow(map(problem.source.header_of, problem.source.columns))
     writer.writerows(lines)
     return written.getvalue().encode()

@@ -32,8 +32,10 @@ def match_real_files(folder: Path, problems: Iterable[Problem]) -> dict[str, Pat
 
 
 def _file_of(problem: Problem, files: list[Path], folder: Path) -> Path:
+    known = [problem.source.header_of(name) for name in problem.source.columns]
     headers = {file: _header(file, problem.source.delimiter) for file in files}
-    wanted = set(problem.source.columns) - problem.source.optional_in_file()
+    source = problem.source
+    wanted = {source.header_of(name) for name in source.columns if name not in source.optional_in_file()}
     lacking = {file: wanted - header for file, header in headers.items()}
     fitting = [file for file in files if not lacking[file]]
     if not fitting:
@@ -44,10 +46,10 @@ def _file_of(problem: Problem, files: list[Path], folder: Path) -> Path:
             f"No file fits the problem {problem.problem}",
             place=str(folder),
             found=f"{len(files)} CSV files; the closest, {closest.name}, lacks {told}",
-            expected=f"a header with {', '.join(name for name in problem.source.columns if name in wanted)}",
-            fix="put the file there, or name its columns in the problem's YAML as the file does",
+            expected=f"a header with {', '.join(word for word in known if word in wanted)}",
+            fix="put the file there, or say in the problem's YAML what the file calls its columns (`header`)",
         )
-    surplus = {file: len(headers[file] - set(problem.source.columns)) for file in fitting}
+    surplus = {file: len(headers[file] - set(known)) for file in fitting}
     best = [file for file in fitting if surplus[file] == min(surplus.values())]
     if len(best) > 1:
         raise MillraceError(
