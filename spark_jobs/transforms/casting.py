@@ -34,7 +34,12 @@ def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
     if column.header and column.header not in source.columns:
         # A file that came before the contract knew the column holds it under the file's own name.
         text = F.coalesce(text, F.try_element_at(F.col("fields"), F.lit(column.header)))
-    return F.when(~text.isin(*source.null_values, *column.null_values), text)
+    says_nothing = text.isin(*source.null_values, *column.null_values)
+    if column.type == "integer":
+        # "0.0" is the zero that stands for "no value", too.
+        plain = F.regexp_replace(text, whole(r"([+-]?[0-9]+)\.0+"), "$1")
+        says_nothing = says_nothing | plain.isin(*source.null_values, *column.null_values)
+    return F.when(~says_nothing, text)
 
 
 def typed(name: str, column: ContractColumn, source: Source) -> Column:
@@ -49,6 +54,8 @@ def typed(name: str, column: ContractColumn, source: Source) -> Column:
         # Spark reads "10:20" and "10:20:30Z", but not "10:20Z".
         with_seconds = F.regexp_replace(text, r"([T ][0-9]{2}:[0-9]{2})(?!:)( ?[ZU+-])", "$1:00$2")
         value = with_seconds.try_cast("timestamp")
+    elif column.type == "integer":
+        value = F.substring_index(text, ".", 1).try_cast(SPARK_TYPES[column.type])
     else:
         value = text.try_cast(SPARK_TYPES[column.type])
     if column.type == "number":

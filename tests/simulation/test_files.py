@@ -190,5 +190,10 @@ def _value(problem: Problem, name: str, text: str) -> Any:
         return text
     if not re.fullmatch(RAW_PATTERNS[column.type], text):
         return None
-    read_as = {"integer": int, "number": float, "boolean": str, "timestamp": datetime.fromisoformat}
+    read_as = {
+        "integer": lambda said: int(said.split(".")[0]),
+        "number": float,
+        "boolean": str,
+        "timestamp": datetime.fromisoformat,
+    }
     return read_as[column.type](text)

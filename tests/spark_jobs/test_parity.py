@@ -25,7 +25,7 @@ def test_the_corpus(spark: SparkSession) -> None:
 
 def test_what_is_read(spark: SparkSession) -> None:
     texts = {
-        "integer": {"+7": 7, "007": 7, "999999999999999999": 999_999_999_999_999_999},
+        "integer": {"+7": 7, "007": 7, "-1.0": -1, "7.000": 7, "999999999999999999": 999_999_999_999_999_999},
         "number": {".5": 0.5, "5.": 5.0, "-2.5E-3": -0.0025, "1e-999": 0.0},
         "boolean": {"TRUE": True, "n": False, "1": True, "No": False},
         "timestamp": {

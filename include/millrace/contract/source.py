@@ -24,7 +24,7 @@ class Column(Model):
     """One column: its type, its constraints, and how its value may change."""
 
     type: ColumnType
-    """string, integer, number, boolean or timestamp (ISO 8601, UTC unless it says otherwise)."""
+    """string, integer (a file may write 1 as 1.0), number, boolean or timestamp (ISO 8601, UTC unless it says so)."""
     header: str | None = Field(default=None, min_length=1)
     """The column's name in the header of a file, such as "Credit Score" or "label"; default: the column's own name."""
     description: str = ""
