@@ -1,5 +1,7 @@
 """Folds for ever: a row stays where it is, whatever else comes."""
 
+import hashlib
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,14 @@ def test_shares_are_about_those_asked_for() -> None:
     assert set(turns.tolist()) == {0, 1, 2}
     # The turns of the search say nothing about the folds.
     assert abs(np.mean(turns[folds == TRAIN] == 0) - 1 / 3) < 0.02
+
+
+def test_equal_rows_of_a_keyless_file_are_never_torn() -> None:
+    digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(500)]
+    names = [f"{digest}:{count}" for digest in digests for count in (1, 2, 3)]
+    for folds in (assign_folds(Split(), names, NO_TIMES, {}), search_folds(Split(), names, {}, 3)):
+        assert (folds.reshape(-1, 3) == folds[::3, None]).all()
+        assert len(set(folds.tolist())) == 3
 
 
 def test_another_salt_draws_other_folds() -> None:

@@ -4,6 +4,7 @@ A champion has therefore never trained on a row of today's holdout.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from math import isnan
 
@@ -16,6 +17,8 @@ from millrace.domain.features import Columns
 Folds = NDArray[np.int8]
 TRAIN, CALIBRATION, HOLDOUT = 0, 1, 2
 HASH_RANGE = float(1 << 64)
+# A key of the contract is a JSON array, or a digest without a count.
+_ASSIGNED = re.compile(r"([0-9a-f]{64}):[0-9]+")
 
 
 def position(salt: str, key: str) -> float:
@@ -52,10 +55,20 @@ def search_folds(split: Split, keys: Sequence[str], columns: Columns, count: int
 
 
 def _names(split: Split, keys: Sequence[str], columns: Columns) -> list[str]:
+    alone = [_without_count(key) for key in keys]
     if split.group is None:
-        return list(keys)
+        return alone
     groups = columns[split.group].tolist()
-    return [key if _missing(group) else f"group:{group}" for key, group in zip(keys, groups, strict=True)]
+    return [name if _missing(group) else f"group:{group}" for name, group in zip(alone, groups, strict=True)]
+
+
+def _without_count(key: str) -> str:
+    """What equal rows share: an assigned key (`csv_rows.key_assigner`) without its count; any other key as it is.
+
+    Two equal rows on both sides of the holdout would let a model be judged on what it has learned by heart.
+    """
+    assigned = _ASSIGNED.fullmatch(key)
+    return assigned[1] if assigned else key
 
 
 def _missing(value: object) -> bool:
