@@ -137,7 +137,8 @@ def test_a_line_without_end_is_not_read_into_memory() -> None:
 
 
 def test_assigned_keys_count_equal_rows_and_ignore_the_order_of_columns() -> None:
-    one, other = (key_assigner(header, KEYLESS) for header in (("a", "b"), ("b", "a")))
+    source = KEYLESS.model_copy(update={"columns": {**KEYLESS.columns, "b": TEXT}})
+    one, other = (key_assigner(header, source) for header in (("a", "b"), ("b", "a")))
     assert one is not None
     assert other is not None
     first, second = one(("x", "y")), one(("x", "y"))
@@ -145,6 +146,13 @@ def test_assigned_keys_count_equal_rows_and_ignore_the_order_of_columns() -> Non
     assert second == first.removesuffix("1") + "2"
     assert other(("y", "x")) == first
     assert one(("y", "x")).split(":")[0] != first.split(":")[0]
+
+
+def test_a_column_that_is_ignored_changes_no_key() -> None:
+    without, more = key_assigner(("a",), KEYLESS), key_assigner(("note", "a"), KEYLESS)
+    assert without is not None
+    assert more is not None
+    assert [without(("x",)), without(("x",))] == [more(("one", "x")), more(("other", "x"))]
 
 
 def test_a_source_that_declares_no_key_at_all_is_given_keys() -> None:

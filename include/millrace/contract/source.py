@@ -121,7 +121,7 @@ class Source(Model):
     primary_key: tuple[ColumnName, ...] = ()
     """Columns that identify a row. Omit where the files have none, and say assigned_key."""
     assigned_key: Literal["row_content"] | None = None
-    """The identity of a row where a file lacks the key: SHA-256 of its content, and its count within the file."""
+    """The identity of a row where a file lacks the key: SHA-256 of the declared columns, and its count in the file."""
     event_timestamp: ColumnName | None = None
     """Column of the time at which the row was true. Omit where the files have none, and say assigned_time."""
     assigned_time: Literal["file_modified"] | None = None

@@ -70,16 +70,16 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
 def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str, ...]], str] | None:
     """A function that gives each row of one file its key, taken in the file's order; None if the file has its own.
 
-    The key is the SHA-256 of the row's fields, whatever the order of columns, and how many equal rows the file has had
-    so far: two equal rows are two rows, and the same file under another name holds the same rows. It remembers each
-    distinct row of the file, at about 150 bytes each.
+    The key is the SHA-256 of the row's declared fields, whatever the order of columns and whatever other columns the
+    file has, and how many equal rows the file has had so far: two equal rows are two rows, and the same file under
+    another name holds the same rows. It remembers each distinct row of the file, at about 150 bytes each.
     """
     # A source may have no key of its own at all; the empty set is within every header.
     has_its_key = bool(source.primary_key) and set(source.primary_key) <= set(header)
     if source.assigned_key is None or has_its_key:
         return None
-    order = sorted(range(len(header)), key=lambda position: header[position])
-    names = [header[position] for position in order]
+    names = sorted(name for name in header if name in source.columns)
+    order = [header.index(name) for name in names]
     seen: Counter[bytes] = Counter()
 
     def assign(values: tuple[str, ...]) -> str:
