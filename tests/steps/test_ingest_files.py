@@ -110,6 +110,20 @@ def test_what_is_known_is_not_taken_again_and_a_replaced_file_is_new(problem: Pr
     assert {dict(row["fields"])["Size"] for row in bronze(problem, "row")} == {"1", "2"}
 
 
+def test_a_file_that_is_put_back_is_the_latest_word_again(problem: Problem) -> None:
+    contents = [HEADER + b"%d,a,yes,0\n" % size for size in (1, 2)]
+    for run, content in enumerate((*contents, contents[0])):
+        path = land(problem, "a.csv", content)
+        assert [file.path for file in new_files(problem)] == [path]
+        ingest(problem, f"run {run}")
+        assert new_files(problem) == []
+    told = sorted(bronze(problem, "row"), key=lambda row: row["last_modified"])
+    assert [dict(row["fields"])["Size"] for row in told] == ["1", "2", "1"]
+    assert len({row["last_modified"] for row in told}) == 3
+    land(problem, "a.csv", contents[0])
+    assert new_files(problem) == [], "written again, and says nothing new"
+
+
 def test_only_the_wanted_keys_are_taken(problem: Problem) -> None:
     one, other = (land(problem, name, HEADER + b"1,a,yes,0\n") for name in ("a.csv", "b.csv"))
     assert ingest(problem, keys=[other])["files"] == 1

@@ -101,6 +101,15 @@ def test_the_same_rows_again_move_nothing_that_gold_would_read(spark: SparkSessi
     assert len(quarantine(problem)) == 2  # two rows of two files, each once
 
 
+def test_a_file_that_is_put_back_corrects_what_had_replaced_it(spark: SparkSession, problem: Problem) -> None:
+    for run, (size, note, sold) in enumerate(((1, "first", 0), (2, "second", 1), (1, "first", 0))):
+        ingest(problem, "a", f"k1,2026-01-01 00:00:00,{size},{note},123,{sold}")
+        to_silver(spark, problem, f"run {run}")
+    (row,) = silver(problem).values()
+    assert (row["size"], row["note"], row["sold"]) == (1, "first", 0)
+    assert row["first_position"]["major"] < row["last_position"]["major"] == row["label_position"]["major"]
+
+
 def test_a_late_label_brings_no_late_feature_with_it(spark: SparkSession, problem: Problem) -> None:
     ingest(problem, "a", "k1,2026-01-01,5,early,1,", "k2,2026-01-01,7,early,1,0")
     to_gold(spark, problem, "first")

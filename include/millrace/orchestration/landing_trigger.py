@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-Files = frozenset[tuple[str, str]]
-"""Paths and ETags."""
+Files = frozenset[tuple[str, str, datetime]]
+"""Paths, ETags and times of modification: a file that is put back lands again, under an ETag that was there before."""
 
 
 class LandingTrigger(BaseEventTrigger):
@@ -62,11 +63,11 @@ class LandingTrigger(BaseEventTrigger):
         from millrace.steps.ingest_files import landed, new_files
 
         problem = get_problem(self.problem, get_settings().problems_dir)
-        listing = frozenset((file.path, file.etag) for file in landed(problem))
+        listing = frozenset((file.path, file.etag, file.last_modified) for file in landed(problem))
         if listing == self._known_to_bronze:
             # Bronze forgets no file, so what it knew at the last look needs no reading of its markers again.
             return frozenset()
-        found = frozenset((file.path, file.etag) for file in new_files(problem))
+        found = frozenset((file.path, file.etag, file.last_modified) for file in new_files(problem))
         if not found:
             self._known_to_bronze = listing
         return found

@@ -42,7 +42,7 @@ ROWS = "millrace.rows"
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file under the landing prefix. Path and ETag together are its identity: a replaced file is another file."""
+    """One landing of a file under the landing prefix: a file that is replaced, or put back, lands again."""
 
     path: str
     etag: str

@@ -1,7 +1,7 @@
 """Landed files → bronze: rows as strings and a marker for each file, in one commit on the attempt's branch."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +53,10 @@ class Ingested:
 
 
 def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[LandedFile]:
-    """Files under the landing prefix that have no marker in bronze, in the order they are ingested.
+    """Files under the landing prefix that bronze does not know, in the order they are ingested.
+
+    The newest marker of a path decides: a file replaced by another and then put back is ingested a third time, since
+    what it says is the latest word again.
 
     Args:
         snapshot_id: The snapshot of bronze to compare with; default: the head of main.
@@ -62,16 +65,35 @@ def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[Lande
     if snapshot_id is None:
         head = lake.head(table)
         snapshot_id = head.snapshot_id if head else None
-    known = _known(table, snapshot_id) if snapshot_id else frozenset()
-    found = [file for file in landed(problem) if (file.path, file.etag) not in known]
+    known = _known(table, snapshot_id) if snapshot_id else _Known(frozenset(), {})
+    found = [file for file in landed(problem) if not known.holds(file)]
     return sorted(found, key=lambda file: (file.last_modified, file.path))
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the markers of a snapshot of bronze say."""
+
+    landings: frozenset[tuple[str, str, datetime]]
+    newest: Mapping[str, str]
+    """Path → ETag of the landing that was modified last."""
+
+    def holds(self, file: LandedFile) -> bool:
+        # The newest ETag again: written once more and nothing new. A landing that has a marker is never taken twice,
+        # though it be older than the newest: a store with versions shows it again when the newer one is deleted.
+        return self.newest.get(file.path) == file.etag or (file.path, file.etag, file.last_modified) in self.landings
+
+
 @lru_cache(maxsize=64)
-def _known(table: str, snapshot_id: int) -> frozenset[tuple[str, str]]:
+def _known(table: str, snapshot_id: int) -> _Known:
     # A snapshot never changes, and the trigger looks every few seconds.
-    markers = lake.read(table, snapshot_id=snapshot_id, columns=("path", "etag"), where="record == 'file'")
-    return frozenset(zip(markers["path"].to_pylist(), markers["etag"].to_pylist(), strict=True))
+    columns = ("path", "etag", "last_modified", "ingested_at")
+    markers = lake.read(table, snapshot_id=snapshot_id, columns=columns, where="record == 'file'").to_pylist()
+    markers.sort(key=lambda marker: (marker["last_modified"], marker["ingested_at"]))
+    return _Known(
+        frozenset((marker["path"], marker["etag"], marker["last_modified"]) for marker in markers),
+        {marker["path"]: marker["etag"] for marker in markers},
+    )
 
 
 def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[str] | None = None) -> dict[str, Any]:
