@@ -127,12 +127,28 @@ def test_a_column_without_any_value_is_fine_when_nothing_is_learned_from_its_med
     assert run_columns(fit(problem(nodes), columns_of(empty, TYPES)), columns_of(empty, TYPES)).tolist() == [[0]] * 3
 
 
-def test_too_many_levels_are_refused() -> None:
-    many = [{"place": f"p{number}"} for number in range(31)]
-    with pytest.raises(MillraceError) as caught:
-        fit(problem([{"kind": "one_hot", "input": "place"}]), columns_of(many, TYPES))
-    assert "31 levels of place" in str(caught.value)
-    fit(problem([{"kind": "one_hot", "input": "place"}]), columns_of(many[:30], TYPES))
+@pytest.mark.parametrize(
+    ("name", "column", "levels"),
+    [
+        ("place", COLUMNS["place"], [f"p{number:02}" for number in range(32)]),
+        ("grade", {"type": "integer", "nullable": True, "allowed": list(range(40))}, list(range(32))),
+    ],
+)
+def test_of_many_levels_the_30_most_frequent_are_told_apart(name: str, column: Any, levels: list[Any]) -> None:
+    kinds = COLUMNS | {name: column}
+    # Of 32, the second is the rarest, and of those seen twice the last by name is left out.
+    told = [{name: level} for level in [*levels * 2, *levels[:1]] if level != levels[1]] + [{name: levels[1]}]
+    program = fit(problem([{"kind": "one_hot", "input": name}], kinds), columns_of(told, TYPES))
+    kept = [f"{name}={level}" for level in [levels[0], *levels[2:31]]]
+    assert program.names() == (*kept, f"{name}=(other)")
+    run = compile_row(program)
+    assert [run({name: level})[0, -1] for level in (levels[0], levels[1], levels[31], None)] == [0, 1, 1, 1]
+
+
+def test_more_levels_than_that_cannot_be_asked_for() -> None:
+    node = {"kind": "one_hot", "input": "place", "levels": [f"p{number}" for number in range(31)]}
+    with pytest.raises(MillraceError, match="31 levels of place"):
+        fit(problem([node]), columns_of(FITTED_ON, TYPES))
 
 
 @pytest.mark.parametrize(

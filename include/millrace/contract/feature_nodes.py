@@ -79,7 +79,7 @@ class OneHot(Model):
     input: ColumnName
     """A column."""
     levels: tuple[str, ...] | None = None
-    """Default: the allowed values of the column, otherwise the levels seen in training (at most 30)."""
+    """Default: the allowed values of the column, otherwise the 30 most frequent in training; others are unknown."""
     name: ColumnName | None = None
     """Default: the column's name; each level is then `<name>=<level>`."""
 

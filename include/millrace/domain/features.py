@@ -6,7 +6,9 @@ running and the one for single rows (`feature_rows`) agree exactly. A node reads
 the column; `missing` and `one_hot` always read the column.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ Columns = Mapping[str, NDArray[np.generic]]
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 Matrix = NDArray[np.float32]
+Level = TypeVar("Level", str, float)
 LARGEST = float(np.finfo(np.float32).max)
 
 MOST_LEVELS = 30
@@ -69,8 +72,8 @@ def fit(problem: Problem, columns: Columns) -> FeatureProgram:
         columns: At least the problem's input columns, of equal length.
 
     Raises:
-        MillraceError: If a node reads a string as a number, a median or level has no value to come from, or a category
-            has more than 30 levels.
+        MillraceError: If a node reads a string as a number, a median or level has no value to come from, or `levels`
+            lists more than 30.
     """
     inputs = problem.input_columns()
     fitted: list[FeatureNode] = []
@@ -150,13 +153,14 @@ def _levels(problem: Problem, node: OneHot, values: NDArray[np.generic], column:
     levels: tuple[str, ...]
     if node.levels is not None:
         levels = node.levels
-    elif column.allowed is not None:
+    elif column.allowed is not None and len(column.allowed) <= MOST_LEVELS:
         levels = tuple(str(value) for value in column.allowed)
     elif column.type == "string":
-        levels = tuple(sorted({str(value) for value in values if value is not None}))
+        levels = _most_frequent([str(value) for value in values.tolist() if value is not None])
     else:
-        seen = np.unique(values.astype(np.float64))
-        levels = tuple(_spelled(value, column.type) for value in seen[~np.isnan(seen)].tolist())
+        numbers = values.astype(np.float64)
+        frequent = _most_frequent(numbers[~np.isnan(numbers)].tolist())
+        levels = tuple(_spelled(value, column.type) for value in frequent)
     if not 0 < len(levels) <= MOST_LEVELS:
         found = f"{len(levels)} levels of {node.input}"
         fix = f"name the levels that matter in `levels`, or exclude {node.input}"
@@ -166,6 +170,12 @@ def _levels(problem: Problem, node: OneHot, values: NDArray[np.generic], column:
     except (KeyError, ValueError) as error:
         raise _unfit(problem, node, f"level {error}", f"levels that are {column.type}", "correct `levels`") from error
     return levels
+
+
+def _most_frequent(values: list[Level]) -> tuple[Level, ...]:
+    """The levels that are told apart, in their own order; of two that are as frequent, the lower."""
+    counted = sorted(Counter(values).items(), key=lambda level: (-level[1], level[0]))
+    return tuple(sorted(level for level, _ in counted[:MOST_LEVELS]))
 
 
 def _spelled(value: float, kind: ColumnType) -> str:
