@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,27 @@ def test_a_rollback_bars_the_content_until_it_is_released(problem: str) -> None:
     assert champions.release(problem, content_hash(files), actor="ann", reason="it was the data")
     serve(problem, 2)
     assert versions_served(problem) == {2}
+
+
+def test_a_rollback_said_again_finishes_and_goes_no_version_further(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = [register(problem, version) for version in (1, 2, 3)][-1]
+    for version in (1, 2, 3):
+        serve(problem, version)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("millrace.steps.roll_back.await_fleet", killed)
+    with pytest.raises(KeyboardInterrupt):
+        roll_back(problem, actor="ann", reason="wrong")
+    monkeypatch.setattr("millrace.steps.roll_back.await_fleet", roll_out.await_fleet)
+    for asked in (None, None, 2):
+        told = roll_back(problem, asked, actor="ann", reason="wrong")
+        assert (told["version"], told["moved"], told["held"]) == (2, False, content_hash(bad))
+    monkeypatch.setattr("millrace.steps.roll_back.SAID_AGAIN", timedelta(0))
+    assert roll_back(problem, actor="ann", reason="wrong")["version"] == 1, "the same words, much later"
 
 
 def test_without_an_earlier_version_a_rollback_bars_nothing(problem: str) -> None:
