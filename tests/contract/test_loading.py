@@ -152,6 +152,29 @@ def test_a_group_that_gold_does_not_hold_is_refused(tmp_path: Path, asked: str) 
         load_problem(write(tmp_path, MINIMAL + asked + "\n"))
 
 
+TIMES = MINIMAL.replace(
+    "      months:", "      since: {type: timestamp}\n      until: {type: timestamp}\n      months:"
+)
+
+
+def test_times_are_asked_of_a_caller_only_where_a_rule_compares_them(tmp_path: Path) -> None:
+    rule = "    rules: [{name: ordered, left: since, operator: <, right: until}]\nlabel:"
+    compared = TIMES.replace("label:", rule)
+    for text, asked in (
+        (TIMES, ["months", "plan"]),
+        (compared, ["since", "until", "months", "plan"]),
+        (compared + "exclude: [until]\n", ["months", "plan"]),
+    ):
+        problem = load_problem(write(tmp_path, text))
+        assert list(problem.request_columns()) == asked
+        assert list(problem.input_columns()) == ["months", "plan"]
+
+
+def test_a_feature_of_a_time_says_that_it_is_no_input(tmp_path: Path) -> None:
+    with pytest.raises(InvalidProblemError, match="reads since: a timestamp is no input"):
+        load_problem(write(tmp_path, TIMES + "features: [{kind: numeric, input: since}]\n"))
+
+
 def test_both_endings_of_a_yaml_file_are_found_by_name(tmp_path: Path) -> None:
     write(tmp_path, MINIMAL).rename(tmp_path / "churn.yml")
     assert list(load_problems(tmp_path)[0]) == ["churn"]

@@ -33,6 +33,7 @@ WIDE_OPEN = Problem.model_validate(
                     "seen_at": {"type": "timestamp", "nullable": True},
                     "y": {"type": "integer", "allowed": [0, 1]},
                 },
+                "rules": [{"name": "asked_for", "left": "seen_at", "operator": "==", "right": "seen_at"}],
             }
         },
         "label": {"column": "y"},

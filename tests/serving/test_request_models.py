@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Label, Problem
-from millrace.contract.source import Column
+from millrace.contract.source import Column, CrossColumnRule
 from millrace.settings import ROOT
 from serving.faults import MOST_UNKNOWN, faults_of_row
 from serving.request_models import request_model
@@ -22,7 +22,14 @@ def problem_of(case: Case) -> Problem:
     source = case.source()
     # A time alone is no input of a model, so there is one more column; both stay null.
     more = {"outcome": Column(type="integer", nullable=True), "more": Column(type="number", nullable=True)}
-    source = source.model_copy(update={"columns": {**source.columns, **more}})
+    # A caller is asked for a time where a rule compares it; one with itself always holds.
+    asked = [
+        CrossColumnRule(name=f"asked_{name}", left=name, operator="==", right=name)
+        for name, column in source.columns.items()
+        if column.type == "timestamp"
+    ]
+    update = {"columns": {**source.columns, **more}, "rules": (*source.rules, *asked)}
+    source = source.model_copy(update=update)
     return Problem(problem="parity", title="x", owner="x", sources={"s": source}, label=Label(column="outcome"))
 
 

@@ -174,6 +174,11 @@ class Problem(Model):
         taken: set[str] = set()
         for position, node in enumerate(self.features):
             for name in node_inputs(node):
+                if name not in known | taken and name in self.columns() and self.columns()[name].type == "timestamp":
+                    raise ValueError(
+                        f"features.{position} reads {name}: a timestamp is no input; bring what matters of it, such as"
+                        " an age in days, as a number"
+                    )
                 if name not in known | taken:
                     raise ValueError(
                         f"features.{position} reads {name}, which is neither an input column nor an earlier feature"
@@ -212,9 +217,12 @@ class Problem(Model):
         return {n: c for n, c in source.columns.items() if n not in reserved and not c.sensitive}
 
     def request_columns(self) -> dict[str, Column]:
-        """What a caller sends: the inputs of model and overrides."""
+        """What a caller sends: the inputs of model and overrides, and times where a rule compares them."""
         overriding = {o.column for o in self.overrides}
-        return {n: c for n, c in self.gold_columns().items() if n not in self.exclude or n in overriding}
+        sendable = {n: c for n, c in self.gold_columns().items() if n not in self.exclude or n in overriding}
+        rules = [(rule.left, rule.right) for rule in self.source.rules]
+        compared = {name for sides in rules if sendable.keys() >= {*sides} for name in sides}
+        return {n: c for n, c in sendable.items() if c.type != "timestamp" or n in compared}
 
     def input_columns(self) -> dict[str, Column]:
         """What the model may learn from: the request without the columns that only an override reads."""
