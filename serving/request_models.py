@@ -23,9 +23,10 @@ from millrace.contract.constraints import (
     MatchesPattern,
     Required,
     column_constraints,
+    number_said,
 )
 from millrace.contract.problem import Problem
-from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar
+from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -97,12 +98,12 @@ def _refusing(holds: Callable[[Any], object]) -> Callable[[Any], Any]:
     return check
 
 
-def spellings_of_nothing(column: Column, of_the_source: tuple[str, ...]) -> frozenset[str | float]:
+def spellings_of_nothing(column: Column, source: Source) -> frozenset[str | float]:
     """What means "no value" in this column: the texts of the contract, and as numbers those that are numbers."""
-    texts = {*of_the_source, *column.null_values}
+    texts = {*source.null_values, *column.null_values}
     if column.type not in ("integer", "number"):
         return frozenset(texts)
-    return frozenset(texts | {float(text) for text in texts if re.fullmatch(RAW_PATTERNS["number"], text)})
+    return frozenset(texts | {number for text in texts if (number := number_said(text, source)) is not None})
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ def request_model(problem: Problem) -> RequestModel:
     return RequestModel(
         columns=columns,
         rules=tuple(r for r in problem.source.rules if r.left in columns and r.right in columns),
-        nothing={n: spellings_of_nothing(c, problem.source.null_values) for n, c in columns.items()},
+        nothing={n: spellings_of_nothing(c, problem.source) for n, c in columns.items()},
         row=_row_adapter(problem.problem, columns),
         single=single,
     )

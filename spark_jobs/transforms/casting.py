@@ -4,8 +4,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from millrace.contract.constraints import RAW_PATTERNS, TRUE_SPELLINGS
+from millrace.contract.source import BLANKS, Source
 from millrace.contract.source import Column as ContractColumn
-from millrace.contract.source import Source
 
 SPARK_TYPES = {
     "string": "string",
@@ -34,10 +34,12 @@ def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
     if column.header and column.header not in source.columns:
         # A file that came before the contract knew the column holds it under the file's own name.
         text = F.coalesce(text, F.try_element_at(F.col("fields"), F.lit(column.header)))
+    if source.trim:
+        text = F.btrim(text, F.lit(BLANKS))
     says_nothing = text.isin(*source.null_values, *column.null_values)
     if column.type == "integer":
         # "0.0" is the zero that stands for "no value", too.
-        plain = F.regexp_replace(text, whole(r"([+-]?[0-9]+)\.0+"), "$1")
+        plain = F.regexp_replace(_with_point(text, source), whole(r"([+-]?[0-9]+)\.0+"), "$1")
         says_nothing = says_nothing | plain.isin(*source.null_values, *column.null_values)
     return F.when(~says_nothing, text)
 
@@ -47,6 +49,8 @@ def typed(name: str, column: ContractColumn, source: Source) -> Column:
     text = raw_text(name, column, source)
     if column.type == "string":
         return text
+    if column.type in ("integer", "number"):
+        text = _with_point(text, source)
     looks_right = text.rlike(whole(RAW_PATTERNS[column.type]))
     if column.type == "boolean":
         value = F.lower(text).isin(*TRUE_SPELLINGS)
@@ -61,6 +65,11 @@ def typed(name: str, column: ContractColumn, source: Source) -> Column:
     if column.type == "number":
         looks_right = looks_right & (F.abs(value) < F.lit(float("inf")))
     return F.when(looks_right, value)
+
+
+def _with_point(text: Column, source: Source) -> Column:
+    """A number as the patterns know it. Point and comma change places: "1.500" must not become one and a half."""
+    return text if source.decimal == "." else F.translate(text, ".,", ",.")
 
 
 def whole(pattern: str) -> str:

@@ -116,6 +116,23 @@ def test_words_for_people_do_not_change_the_contract_hash(tmp_path: Path) -> Non
     assert stricter.contract_hash() != problem.contract_hash()
 
 
+@pytest.mark.parametrize("key", ["trim: true", 'decimal: ","'])
+def test_how_a_value_is_read_changes_the_contract_hash_and_an_encoding_does_not(tmp_path: Path, key: str) -> None:
+    told = {
+        said: load_problem(
+            write(tmp_path, MINIMAL.replace("    columns:", f"    {said}\n    columns:"))
+        ).contract_hash()
+        for said in (key, "trim: false", "encoding: cp1252")
+    }
+    assert told["trim: false"] == told["encoding: cp1252"] != told[key]
+
+
+def test_an_allowed_value_with_blanks_can_never_be_where_blanks_are_trimmed(tmp_path: Path) -> None:
+    text = MINIMAL.replace("    columns:", "    trim: true\n    columns:").replace("basic, pro", "' basic', pro")
+    with pytest.raises(InvalidProblemError, match="whose blanks trim takes"):
+        load_problem(write(tmp_path, text))
+
+
 def test_a_sensitive_column_cannot_be_asked_for(tmp_path: Path) -> None:
     content = yaml.safe_load(MINIMAL)
     content["exclude"] = ["email"]

@@ -126,6 +126,25 @@ def test_a_column_that_the_file_calls_otherwise_is_renamed_once() -> None:
     assert why_unusable("id,score,score,label_,Credit Score\n", source) == "the header names score more than once"
 
 
+def test_blanks_around_names_and_before_quotes_are_no_content_where_the_source_says_so() -> None:
+    content = 'id, a, b \n1, "x, y", Private \n'.encode()
+    opened = open_csv([content], SOURCE.model_copy(update={"trim": True}))
+    assert opened.header == ("id", "a", "b")
+    assert [row.values for row in opened.rows] == [("1", "x, y", "Private ")]
+    assert "the header lacks a" in why_unusable(content)
+
+
+def test_bytes_are_read_in_the_encoding_of_the_source() -> None:
+    def told(encoding: str) -> RawRow:
+        (row,) = rows(b"id,a,b\n1,gr\xf6\xdfer,\x80\n", SOURCE.model_copy(update={"encoding": encoding}))
+        return row
+
+    assert told("cp1252").values == ("1", "größer", "€")
+    assert told("latin-1").values == ("1", "größer", "\x80")
+    undefined = SOURCE.model_copy(update={"encoding": "cp1252"})
+    assert "byte 9 (0x81) is not CP1252" in why_unusable(b"id,a,b\n1,\x81,3\n", undefined)
+
+
 def test_what_millrace_assigns_may_be_lacking() -> None:
     assert rows("a\nx\n", KEYLESS)[0].values == ("x",)
 

@@ -36,6 +36,8 @@ ODD = Problem.model_validate(
         "sources": {
             "odd_rows": {
                 "delimiter": ";",
+                "decimal": ",",
+                "encoding": "cp1252",
                 "primary_key": ["region", "number"],
                 "event_timestamp": "seen_at",
                 "null_values": ["", "-"],
@@ -48,7 +50,7 @@ ODD = Problem.model_validate(
                     "code": {"type": "string", "pattern": "[a-z]{3}", "nullable": True},
                     "flag": {"type": "boolean"},
                     "grade": {"type": "integer", "allowed": [1, 2, 3]},
-                    "low": {"type": "number", "max": -0.5, "header": "Low (%)"},
+                    "low": {"type": "number", "max": -0.5, "header": "Größe (%)"},
                     "zero": {"type": "integer", "min": 0, "max": 3, "null_values": ["0"], "nullable": True},
                     "small": {"type": "integer", "min": 0, "max": 30},
                     "large": {"type": "integer", "min": 10, "max": 40},
@@ -137,7 +139,7 @@ NULLS = ("", "NA", "N/A", "null", "NULL")
 
 
 def read(problem: Problem, file: SimulatedFile) -> list[dict[str | None, Any]]:
-    lines = io.StringIO(file.content.decode(), newline="")
+    lines = io.StringIO(file.content.decode(problem.source.encoding), newline="")
     found = csv.DictReader(lines, delimiter=problem.source.delimiter)
     names = {problem.source.header_of(name): name for name in problem.source.columns}
     assert found.fieldnames == list(names)
@@ -188,6 +190,8 @@ def _value(problem: Problem, name: str, text: str) -> Any:
         return None
     if column.type == "string":
         return text
+    if column.type in ("integer", "number") and problem.source.decimal == ",":
+        text = text.translate(str.maketrans(".,", ",."))
     if not re.fullmatch(RAW_PATTERNS[column.type], text):
         return None
     read_as = {

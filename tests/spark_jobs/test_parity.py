@@ -50,6 +50,32 @@ def test_what_is_read(spark: SparkSession) -> None:
     assert list(row) == micros
 
 
+def test_what_is_read_where_the_source_says_how(spark: SparkSession) -> None:
+    columns = {
+        "n": Column(type="number", nullable=True),
+        "i": Column(type="integer", nullable=True, null_values=("-1",)),
+        "s": Column(type="string", allowed=("a b", "1,5"), nullable=True, header="The s"),
+    }
+    source = Source(
+        assigned_key="row_content",
+        assigned_time="file_modified",
+        columns=columns,
+        trim=True,
+        decimal=",",
+        delimiter=";",
+    )
+    cases: list[tuple[dict[str, str], list[object], list[str]]] = [
+        ({"n": " 1,5\t", "i": " 7,0", "s": " a b "}, [1.5, 7, "a b"], []),
+        ({"n": "1.500", "i": "1.0", "s": "1,5"}, [None, None, "1,5"], ["type:n", "type:i"]),
+        ({"n": "1.234,5", "i": " -1,0 ", "s": " \t"}, [None, None, None], ["type:n"]),
+        # As a file tells it that came before the contract knew the column.
+        ({"n": " NA ", "i": " -1", "The s": "a b"}, [None, None, "a b"], []),
+    ]
+    rows = judge(cast_rows(bronze_rows(spark, [fields for fields, _, _ in cases]), source), source)
+    found = rows.orderBy("row_number").select("typed.n", "typed.i", "typed.s", "reasons").collect()
+    assert [(list(row)[:3], row["reasons"]) for row in found] == [(values, codes) for _, values, codes in cases]
+
+
 def test_a_malformed_row_has_that_reason_alone(spark: SparkSession) -> None:
     source = one_source(SAYABLE)
     (row,) = judge(cast_rows(bronze_rows(spark, [None]), source), source).select("reasons").collect()

@@ -4,6 +4,7 @@ Renderings: `spark_jobs/transforms/quarantine.py` (predicates), `expectations/su
 `serving/request_models.py` (pydantic).
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,15 @@ RAW_PATTERNS: dict[ColumnType, str] = {
     ),
 }
 TRUE_SPELLINGS = ("true", "yes", "y", "1")
+
+
+def number_said(text: str, source: Source) -> float | None:
+    """The number that a text of a file says, by the source's decimal sign; None if it says none."""
+    plain = text if source.decimal == "." else text.translate(_SWAPPED)
+    return float(plain) if re.fullmatch(RAW_PATTERNS["number"], plain) else None
+
+
+_SWAPPED = str.maketrans(".,", ",.")
 
 
 @dataclass(frozen=True)

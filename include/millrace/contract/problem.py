@@ -255,7 +255,11 @@ class Problem(Model):
 
 def _deciding(source: Source) -> dict[str, object]:
     # Words for people, and where files land, change no row.
-    told = source.model_dump(mode="json", exclude={"landing", "quality"})
+    told = source.model_dump(mode="json", exclude={"landing", "quality", "encoding"})
+    for later in ("trim", "decimal"):
+        # Keys that came later: the hash of a source that does not use them is what it was.
+        if told[later] == Source.model_fields[later].default:
+            del told[later]
     told["columns"] = {name: _deciding_column(column) for name, column in source.columns.items()}
     return told
 

@@ -12,6 +12,8 @@ Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Scalar = str | int | float | bool
+BLANKS = " \t"
+"""What `trim` takes away around values."""
 
 
 class Model(BaseModel):
@@ -109,11 +111,20 @@ class Source(Model):
     """Where rows come from and what each must be."""
 
     format: Literal["csv"] = "csv"
-    """CSV with a header line, in UTF-8; `.csv` is not required."""
+    """CSV with a header line; `.csv` is not required."""
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    """How the bytes of a file are read. It counts when a file is ingested: land a file that was set aside once more,
+    under another name."""
     landing: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*/)*$")
     """Prefix in the landing bucket, ending in "/"; default: the source's name."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """The character between fields."""
+    trim: bool = False
+    """Blanks (spaces and tabs) around a value are no part of it, nor around a name in the header. Bronze keeps the
+    values as they are: a change counts for rows that are there, too."""
+    decimal: Literal[".", ","] = "."
+    """What stands before the fraction of a number or integer; with "," a point is refused, as it may part thousands.
+    Bronze keeps the values as they are: a change counts for rows that are there, too."""
     null_values: tuple[str, ...] = ("", "NA", "N/A", "null", "NULL")
     """Spellings of "no value" in any column."""
     mode: Literal["keyed", "append"] = "keyed"
@@ -165,6 +176,9 @@ class Source(Model):
 
     def _check_allowed(self) -> None:
         for name, column in self.columns.items():
+            padded = [word for word in map(str, column.allowed or ()) if self.trim and word != word.strip(BLANKS)]
+            if padded:
+                raise ValueError(f"columns.{name}.allowed lists {padded[0]!r}, whose blanks trim takes from every file")
             unreadable = sorted({*self.null_values, *column.null_values} & set(map(str, column.allowed or ())))
             if unreadable:
                 raise ValueError(

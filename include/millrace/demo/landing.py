@@ -35,5 +35,5 @@ def land_real(problem: Problem, folder: Path) -> Landed:
     """Land the one file of a folder whose header fits the problem."""
     content = match_real_files(folder, [problem])[problem.problem].read_bytes()
     object_store.put_landing(f"{problem.landing_prefix}{problem.problem}-{int(time.time())}.csv", content)
-    rows = sum(1 for _ in csv.reader(io.StringIO(content.decode()))) - 1
+    rows = sum(1 for _ in csv.reader(io.StringIO(content.decode(problem.source.encoding)))) - 1
     return Landed(rows=rows, expected_by_reason=None)

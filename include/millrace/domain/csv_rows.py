@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 
-from millrace.contract.source import Source
+from millrace.contract.source import BLANKS, Source
 
 MAX_RAW_CHARACTERS = 10_000
 """How much of the text of a malformed row is kept."""
@@ -52,17 +52,19 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
 
     Raises:
         UnusableFileError: Here, if there is no header or it lacks a column or names one twice. While rows are taken, if
-            the bytes are not UTF-8, a quote is not closed, or the file ends in the middle of a row.
+            the bytes are not of the source's encoding, a quote is not closed, or the file ends in the middle of a row.
     """
     line_text: list[str] = []
-    reader = csv.reader(_noted(_lines(_text(chunks)), line_text), delimiter=source.delimiter, strict=True)
+    lines = _noted(_lines(_text(chunks, source.encoding)), line_text)
+    # Blanks before a quote would make it a part of the value.
+    reader = csv.reader(lines, delimiter=source.delimiter, strict=True, skipinitialspace=source.trim)
     # Why a file is set aside stands in logs and in bronze's markers; where a column is sensitive, no text of it does.
     private = any(column.sensitive for column in source.columns.values())
     records = _records(reader, line_text, quote_text=not private)
     header = next(records, None)
     if header is None:
         raise UnusableFileError("the file is empty")
-    columns = tuple(header[0])
+    columns = tuple(word.strip(BLANKS) for word in header[0]) if source.trim else tuple(header[0])
     _check_header(columns, source)
     return CsvFile(_contract_names(columns, source), _rows(records, len(columns)))
 
@@ -91,8 +93,9 @@ def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str
     return assign
 
 
-def _text(chunks: Iterable[bytes]) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+def _text(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    told = encoding.upper()
     offset, first = 0, True
     for chunk in chain(chunks, [None]):
         waiting = len(decoder.getstate()[0])
@@ -101,7 +104,9 @@ def _text(chunks: Iterable[bytes]) -> Iterator[str]:
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             position = offset - waiting + error.start
-            raise UnusableFileError(f"byte {position} (0x{byte:02X}) is not UTF-8; save the file as UTF-8") from error
+            raise UnusableFileError(
+                f"byte {position} (0x{byte:02X}) is not {told}; save the file as {told}, or say the source's encoding"
+            ) from error
         offset += len(chunk or b"")
         if first and text:
             text, first = text.removeprefix("\ufeff"), False

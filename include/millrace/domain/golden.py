@@ -4,13 +4,12 @@ Each column is drawn by itself from the reference bins, so that no golden row is
 """
 
 import operator
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from millrace.contract.constraints import RAW_PATTERNS
+from millrace.contract.constraints import number_said
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, CrossColumnRule, Scalar, Source
@@ -75,7 +74,7 @@ def _reads_as_nothing(value: Scalar | None, column: Column, source: Source) -> b
         return value in spellings
     if value is None or isinstance(value, bool):
         return False
-    return any(float(text) == value for text in spellings if re.fullmatch(RAW_PATTERNS["number"], text))
+    return any(number_said(text, source) == value for text in spellings)
 
 
 def _draw(

@@ -85,7 +85,9 @@ def _choices(problem: Problem, name: str, constraint: ColumnConstraint) -> list[
     if isinstance(constraint, Required):
         return list(nulls)
     if isinstance(constraint, HasType):
-        found = [] if column.type == "string" else ["not a value", "12,5", "?"]
+        found = (
+            [] if column.type == "string" else ["not a value", "12,5" if problem.source.decimal == "." else "12.5", "?"]
+        )
     elif any(name in (rule.left, rule.right) for rule in problem.source.rules):
         found = []
     elif isinstance(constraint, InRange):

@@ -122,7 +122,8 @@ def text(problem: Problem, name: str, values: Values) -> list[str]:
         return ["true" if value else "false" for value in values.tolist()]
     if kind == "timestamp":
         return [f"{moment}Z" for moment in np.datetime_as_string(values.astype("datetime64[s]")).tolist()]
-    return [str(value) for value in values.tolist()]
+    said = [str(value) for value in values.tolist()]
+    return [word.replace(".", problem.source.decimal) for word in said] if kind == "number" else said
 
 
 def _numbers(problem: Problem, name: str, raw: NDArray[np.float64]) -> Values:

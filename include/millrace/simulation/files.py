@@ -118,4 +118,4 @@ def _csv(problem: Problem, lines: list[list[str]]) -> bytes:
     writer = csv.writer(written, delimiter=problem.source.delimiter, lineterminator="\n")
     writer.writerow(map(problem.source.header_of, problem.source.columns))
     writer.writerows(lines)
-    return written.getvalue().encode()
+    return written.getvalue().encode(problem.source.encoding)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
+from millrace.contract.source import BLANKS, Source
 
 
 def match_real_files(folder: Path, problems: Iterable[Problem]) -> dict[str, Path]:
@@ -33,7 +34,7 @@ def match_real_files(folder: Path, problems: Iterable[Problem]) -> dict[str, Pat
 
 def _file_of(problem: Problem, files: list[Path], folder: Path) -> Path:
     known = [problem.source.header_of(name) for name in problem.source.columns]
-    headers = {file: _header(file, problem.source.delimiter) for file in files}
+    headers = {file: _header(file, problem.source) for file in files}
     source = problem.source
     wanted = {source.header_of(name) for name in source.columns if name not in source.optional_in_file()}
     lacking = {file: wanted - header for file, header in headers.items()}
@@ -62,6 +63,8 @@ def _file_of(problem: Problem, files: list[Path], folder: Path) -> Path:
     return best[0]
 
 
-def _header(file: Path, delimiter: str) -> frozenset[str]:
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        return frozenset(next(csv.reader(lines, delimiter=delimiter), []))
+def _header(file: Path, source: Source) -> frozenset[str]:
+    encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
+    with file.open(encoding=encoding, errors="replace", newline="") as lines:
+        found = next(csv.reader(lines, delimiter=source.delimiter, skipinitialspace=source.trim), [])
+    return frozenset(word.strip(BLANKS) if source.trim else word for word in found)
