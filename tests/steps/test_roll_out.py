@@ -72,13 +72,15 @@ def problem(replicas: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     object_store.delete_prefix(get_settings().models_bucket, f"{name}/")
 
 
-def register(problem: str, version: int, *, state: champions.State = "passed") -> dict[str, bytes]:
-    """A version with a package of its own content, as training leaves it."""
+def register(
+    problem: str, version: int, *, state: champions.State = "passed", judged: dict[str, Any] | None = None
+) -> dict[str, bytes]:
+    """A version with a package of its own content, as training leaves it; `judged` is what the gate recorded."""
     shipped = get_problem("diabetes", ROOT / "include" / "problems")
     files = sample_package(shipped.model_copy(update={"problem": problem}), seed=version)
     detail = {"uri": package_store.put(problem, files), "content_hash": content_hash(files), "gold_snapshot": version}
     champions.record_transition(problem, version, "registered", "test", "trained", detail)
-    champions.record_transition(problem, version, state, "test", "judged")
+    champions.record_transition(problem, version, state, "test", "judged", judged)
     return files
 
 
@@ -229,6 +231,30 @@ def test_only_versions_that_passed_become_champion(problem: str) -> None:
     with pytest.raises(VerdictError) as older:
         roll_out.move_champion(problem, 1, actor="test", reason="because")
     assert "version 3 in force" in older.value.found
+
+
+def test_a_candidate_deploys_only_over_the_champion_that_it_was_compared_with(problem: str) -> None:
+    for version, rival in ((1, None), (2, 1), (3, 1)):
+        register(problem, version, judged={"champion_version": rival})
+        if rival is None:
+            roll_out.move_champion(problem, version, actor="test", reason="the first")
+    roll_out.move_champion(problem, 2, actor="test", reason="it was compared with version 1")
+    with pytest.raises(VerdictError, match="never compared") as refused:
+        roll_out.move_champion(problem, 3, actor="test", reason="because")
+    assert "judged against version 1, and version 2 is in force" in refused.value.found
+    assert "train again" in refused.value.fix
+    assert champions.state_of(problem, 3) == "refused"
+    assert roll_out.version_to_deploy(problem) is None, "nor is it tried again"
+
+    register(problem, 4, judged={"champion_version": None})
+    with pytest.raises(VerdictError, match="never compared"):
+        roll_out.move_champion(problem, 4, actor="test", reason="trained before there was a champion")
+
+    roll_out.move_champion(problem, 1, actor="ann", reason="rollback", rollback=True)
+    roll_out.move_champion(problem, 2, actor="ann", reason="again, after its release")
+    live = champions.current(problem)
+    assert live is not None
+    assert live.version == 2
 
 
 def test_moving_twice_moves_once_and_still_knows_what_was_before(problem: str) -> None:

@@ -123,7 +123,9 @@ def test_a_run_becomes_a_judged_and_reproducible_version(trained: Run) -> None:
     assert {"auc", "calibration", "suspiciously_good", "latency"} <= {one["name"] for one in verdict["conditions"]}
     assert champions.state_of(problem.problem, version) == "passed"
     assert judge_candidate(problem, version) == verdict
-    assert len(champions.transitions(problem.problem, version)) == 2
+    _, judged = champions.transitions(problem.problem, version)
+    assert judged.detail is not None
+    assert judged.detail["champion_version"] is None, "there was no champion to compare with"
 
     again = reproduce(problem.problem, version)
     assert again["same"], again["different_files"]

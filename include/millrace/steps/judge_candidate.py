@@ -26,11 +26,13 @@ def judge_candidate(problem: Problem, version: int) -> dict[str, Any]:
     run_key = str(champions.registration(name, version)["run_key"])
     training = run_folder.demand(name, run_key, run_folder.TRAINING, step="train_final_model")
     gate = run_folder.contract_of(name, run_key).gate
-    conditions = judge(gate, Evidence.model_validate(training["evidence"]))
+    evidence = Evidence.model_validate(training["evidence"])
+    conditions = judge(gate, evidence)
     refused = [one for one in conditions if not one.passed]
     if champions.state_of(name, version) == "registered":
         state, words = ("refused", "; ".join(map(_told, refused))) if refused else ("passed", "every condition holds")
-        detail = {"conditions": [vars(one) for one in conditions]}
+        # With whom it was compared: against another champion it has shown nothing, see `move_champion`.
+        detail = {"conditions": [vars(one) for one in conditions], "champion_version": evidence.champion_version}
         champions.record_transition(name, version, "refused" if refused else "passed", ACTOR, words, detail)
         registry.tag_version(name, version, {"gate": state, "gate_says": words})
     if refused:

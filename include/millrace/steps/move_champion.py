@@ -41,7 +41,8 @@ def move_champion(problem: str, version: int, *, actor: str, reason: str, rollba
         uri and content_hash of the champion before, or None.
 
     Raises:
-        VerdictError: If the version did not pass its gate, is barred, or is older than the champion.
+        VerdictError: If the version did not pass its gate, is barred, is older than the champion, or passed against
+            another champion than the one in force; the last is recorded as refused.
         LostRaceError: If somebody else moved the champion meanwhile.
     """
     # Read before the checks: a hold placed after them comes with a move of its own, and ours then loses the race.
@@ -58,6 +59,19 @@ def move_champion(problem: str, version: int, *, actor: str, reason: str, rollba
         raise _not_deployable(problem, version, found, "a content that is not held")
     if live is not None and version < live.version and not rollback:
         raise _not_deployable(problem, version, f"version {live.version} in force", "a newer version, or a rollback")
+    # A rollback is a person's will, and a version of another state was compared when it came into force.
+    is_candidate = state == "passed" and not rollback
+    if live is not None and is_candidate and (rival := _other_rival(problem, registered, live, version)):
+        # Recorded, or the levels would call this version due for deployment again and again.
+        why = f"judged against {rival}, and version {live.version} is in force"
+        champions.record_transition(problem, version, "refused", actor, why, {"champion_version": live.version})
+        raise VerdictError(
+            f"Version {version} of {problem} was never compared with the champion",
+            place="table control.version_transitions",
+            found=why,
+            expected=f"a candidate that was judged against version {live.version}",
+            fix=f"train again: start `{problem}__train` with `force`; version {live.version} stays in force",
+        )
     new = champions.move(
         problem,
         version=version,
@@ -69,6 +83,19 @@ def move_champion(problem: str, version: int, *, actor: str, reason: str, rollba
     )
     mirror_alias(problem, version)
     return _moved(new, moved=True)
+
+
+def _other_rival(problem: str, registered: dict[str, Any], live: Champion, version: int) -> str | None:
+    """Which champion the version was judged against, if its model is not the one in force; None if it is."""
+    detail = next((s.detail for s in reversed(champions.transitions(problem, version)) if s.state == "passed"), None)
+    # A judgement from before this was recorded does not say.
+    if detail is None or "champion_version" not in detail or registered["content_hash"] == live.content_hash:
+        return None
+    rival = detail["champion_version"]
+    if rival is None:
+        return "no champion"
+    same = champions.registration(problem, rival)["content_hash"] == live.content_hash
+    return None if same else f"version {rival}"
 
 
 def mirror_alias(problem: str, version: int | None) -> bool:
