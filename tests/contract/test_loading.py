@@ -99,6 +99,28 @@ def test_a_source_belongs_to_one_problem(tmp_path: Path) -> None:
     assert "customers is already declared by problem churn" in str(errors[0])
 
 
+@pytest.mark.parametrize(
+    ("landing", "fits"), [("customers/old/", False), ("customers/", True), ("customers2/", True), ("other/", True)]
+)
+def test_no_landing_prefix_lies_within_another(tmp_path: Path, landing: str, fits: bool) -> None:
+    write(tmp_path, MINIMAL)
+    other = MINIMAL.replace("problem: churn", "problem: other").replace(
+        "customers:", f"others:\n    landing: {landing}"
+    )
+    write(tmp_path, other, "other")
+    problems, errors = load_problems(tmp_path)
+    assert ("other" in problems) == fits
+    assert all("customers/old/, those of problem churn under customers/" in str(error) for error in errors)
+
+
+@pytest.mark.parametrize("delimiter", ['"', "\n", "\r", "\0"])
+def test_what_cannot_part_fields_is_refused_as_delimiter(tmp_path: Path, delimiter: str) -> None:
+    content = yaml.safe_load(MINIMAL)
+    content["sources"]["customers"]["delimiter"] = delimiter
+    with pytest.raises(InvalidProblemError, match=r"key sources\.customers\.delimiter[\s\S]*cannot part fields"):
+        load_problem(write(tmp_path, yaml.safe_dump(content)))
+
+
 def test_an_unknown_problem_names_the_closest(tmp_path: Path) -> None:
     write(tmp_path, MINIMAL)
     with pytest.raises(InvalidProblemError, match=r'did you mean "churn"\?'):

@@ -56,6 +56,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
     problems: dict[str, Problem] = {}
     errors: list[InvalidProblemError] = []
     owner_of_source: dict[str, str] = {}
+    owner_of_prefix: dict[str, str] = {}
     for path in sorted(folder.glob(PROBLEM_FILES)):
         try:
             problem = load_problem(path)
@@ -63,12 +64,22 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
                 if source in owner_of_source:
                     taken = f"source {source} is already declared by problem {owner_of_source[source]}"
                     raise _invalid("Two problems declare one source", str(path), taken, "a name used once")
+            _refuse_nested(problem.landing_prefix, owner_of_prefix, path)
         except InvalidProblemError as error:
             errors.append(error)
             continue
         owner_of_source |= dict.fromkeys(problem.sources, problem.problem)
+        owner_of_prefix[problem.landing_prefix] = problem.problem
         problems[problem.problem] = problem
     return problems, errors
+
+
+def _refuse_nested(prefix: str, taken: dict[str, str], path: Path) -> None:
+    # One prefix may feed two problems; files of a folder within it, of another shape, the outer would set aside.
+    for other, owner in taken.items():
+        if prefix != other and (prefix.startswith(other) or other.startswith(prefix)):
+            found = f"files land under {prefix}, those of problem {owner} under {other}"
+            raise _invalid("One landing prefix lies within another", str(path), found, "a `landing` beside the other")
 
 
 def get_problem(name: str, folder: Path) -> Problem:

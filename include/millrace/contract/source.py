@@ -152,6 +152,8 @@ class Source(Model):
             raise ValueError(
                 "a source needs event_timestamp, or assigned_time: file_modified where its files have no time"
             )
+        if self.delimiter in '"\r\n\0':
+            raise ValueError(f"delimiter {self.delimiter!r} cannot part fields: a quote or line end is another thing")
         self._check_names()
         self._check_allowed()
         self._check_key_and_time()
