@@ -64,14 +64,13 @@ def checked(served: InForce, sent: list[Any]) -> list[Row]:
 def model_block(served: InForce) -> dict[str, Any]:
     """Which model answers: enough to find the version, its package and the gold that trained it."""
     champion = served.champion
-    gold_snapshot = served.package.manifest.provenance.get("gold_snapshot_id")
     return {
         "problem": champion.problem,
         "version": champion.version,
         "generation": champion.generation,
         "content_hash": champion.content_hash,
         # As text: it has more digits than a number in JavaScript keeps.
-        "gold_snapshot": None if gold_snapshot is None else str(gold_snapshot),
+        "gold_snapshot": champion.gold_snapshot,
     }
 
 

@@ -40,6 +40,14 @@ def test_the_first_champion_has_generation_one(problem: str) -> None:
     assert first in champions.all_champions()
 
 
+def test_a_champion_names_the_gold_that_its_version_was_registered_with(problem: str) -> None:
+    assert moved(problem, 1, 0).gold_snapshot is None
+    detail = {"uri": "s3://models/x/", "content_hash": "hash-2", "gold_snapshot": 8773044883344685640}
+    champions.record_transition(problem, 2, "registered", "test", "trained", detail)
+    assert moved(problem, 2, 1).gold_snapshot == "8773044883344685640"
+    assert [one.gold_snapshot for one in champions.history(problem)] == ["8773044883344685640", None]
+
+
 def test_a_move_retires_the_old_version_in_the_same_transaction(problem: str) -> None:
     moved(problem, 1, 0)
     second = moved(problem, 2, 1)

@@ -63,10 +63,12 @@ def test_a_prediction_tells_probability_risk_factors_and_origin(client: TestClie
     assert answer["model"]["content_hash"] == watch.in_force["diabetes"].package.manifest.content_hash
 
 
-def test_the_gold_that_trained_the_model_is_told_to_its_last_digit() -> None:
+def test_the_gold_that_trained_the_version_is_told_to_its_last_digit() -> None:
     world = World()
-    gold = {"gold_snapshot_id": 8773044883344685640}
-    world.deploy("diabetes", sample_package(problem("diabetes"), "logistic_regression", provenance=gold))
+    # The package is of the first version with this content; the version in force was trained on another snapshot.
+    first = {"gold_snapshot_id": 1}
+    package = sample_package(problem("diabetes"), "logistic_regression", provenance=first)
+    world.deploy("diabetes", package, version=2, gold="8773044883344685640")
     watch = world.watch()
     watch.look()
     with TestClient(create_app(watch)) as client:

@@ -41,7 +41,7 @@ class World:
     fetched: int = 0
     now: float = 0.0
 
-    def deploy(self, name: str, files: dict[str, bytes], *, version: int = 1) -> Champion:
+    def deploy(self, name: str, files: dict[str, bytes], *, version: int = 1, gold: str | None = None) -> Champion:
         old = self.champions.get(name)
         uri = f"s3://models/{name}/packages/{version}/"
         self.store[uri] = files
@@ -56,6 +56,7 @@ class World:
             "test",
             "because",
             datetime.now(UTC),
+            gold,
         )
         return self.champions[name]
 

@@ -17,7 +17,8 @@ State = Literal["registered", "passed", "refused", "challenger", "champion", "re
 @dataclass(frozen=True)
 class Champion:
     """The version in force. `generation` rises with every move of the problem and never repeats; `replaces` is the
-    generation before, None where there was no champion."""
+    generation before, None where there was no champion. `gold_snapshot` is what the version was registered with: its
+    package may be an earlier version's, of the same content and of another snapshot. As text, for it has 19 digits."""
 
     problem: str
     version: int
@@ -28,6 +29,7 @@ class Champion:
     actor: str
     reason: str
     moved_at: datetime
+    gold_snapshot: str | None
 
 
 @dataclass(frozen=True)
@@ -53,25 +55,32 @@ class Hold:
 
 
 CHAMPION = "problem, version, uri, content_hash, generation, replaces, actor, reason, moved_at"
+TOLD = f"""{CHAMPION}, (
+    SELECT detail ->> 'gold_snapshot' FROM control.version_transitions AS step
+    WHERE step.problem = found.problem AND step.version = found.version AND state = 'registered' AND detail IS NOT NULL
+    ORDER BY id DESC LIMIT 1
+) AS gold_snapshot"""
+"""The columns of `Champion`, from a table named `found`."""
+_CURRENT = f"SELECT {TOLD} FROM control.champion AS found WHERE problem = %s"
 
 
 def current(problem: str) -> Champion | None:
     """The champion of a problem, or None before its first deployment."""
     with control() as connection:
-        row = connection.execute(f"SELECT {CHAMPION} FROM control.champion WHERE problem = %s", [problem]).fetchone()
+        row = connection.execute(_CURRENT, [problem]).fetchone()
     return Champion(**row) if row else None
 
 
 def all_champions() -> list[Champion]:
     """The champion of every problem that has one, by name."""
     with control() as connection:
-        rows = connection.execute(f"SELECT {CHAMPION} FROM control.champion ORDER BY problem").fetchall()
+        rows = connection.execute(f"SELECT {TOLD} FROM control.champion AS found ORDER BY problem").fetchall()
     return [Champion(**row) for row in rows]
 
 
 def history(problem: str) -> list[Champion]:
     """Every champion the problem had, the newest first."""
-    query = f"SELECT {CHAMPION} FROM control.champion_history WHERE problem = %s ORDER BY generation DESC"
+    query = f"SELECT {TOLD} FROM control.champion_history AS found WHERE problem = %s ORDER BY generation DESC"
     with control() as connection:
         rows = connection.execute(query, [problem]).fetchall()
     return [Champion(**row) for row in rows]
@@ -93,27 +102,29 @@ def move(
         old = _locked(connection, problem)
         if (old.generation if old else 0) != expected_generation:
             raise _lost_race(problem, expected_generation, old)
-        row = connection.execute(
+        moved = connection.execute(
             f"""
             INSERT INTO control.champion_history
                 (problem, version, uri, content_hash, generation, replaces, actor, reason)
             SELECT %(problem)s, %(version)s, %(uri)s, %(content_hash)s,
                 1 + coalesce(max(generation), 0), %(replaces)s::bigint, %(actor)s, %(reason)s
             FROM control.champion_history WHERE problem = %(problem)s
-            RETURNING {CHAMPION}
+            RETURNING problem, generation
             """,
             new,
         ).fetchone()
-        assert row is not None
+        assert moved is not None
         connection.execute("DELETE FROM control.champion WHERE problem = %s", [problem])
         connection.execute(
             f"INSERT INTO control.champion ({CHAMPION}) SELECT {CHAMPION} FROM control.champion_history"
             " WHERE problem = %(problem)s AND generation = %(generation)s",
-            row,
+            moved,
         )
         if old and old.version != version:
             _add_transition(connection, problem, old.version, "retired", actor, f"replaced by version {version}")
-        _add_transition(connection, problem, version, "champion", actor, reason, {"generation": row["generation"]})
+        _add_transition(connection, problem, version, "champion", actor, reason, {"generation": moved["generation"]})
+        row = connection.execute(_CURRENT, [problem]).fetchone()
+        assert row is not None
     return Champion(**row)
 
 
@@ -211,7 +222,7 @@ def barred(problem: str, content_hash: str) -> Hold | None:
 def _locked(connection: Connection[DictRow], problem: str) -> Champion | None:
     # The first champion has no row to lock yet, so the lock is on the name.
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('millrace champion ' || %s, 0))", [problem])
-    row = connection.execute(f"SELECT {CHAMPION} FROM control.champion WHERE problem = %s", [problem]).fetchone()
+    row = connection.execute(_CURRENT, [problem]).fetchone()
     return Champion(**row) if row else None
 
 
