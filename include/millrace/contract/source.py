@@ -46,7 +46,7 @@ class Column(Model):
     null_values: tuple[str, ...] = ()
     """Spellings of "no value" in this column, besides those of the source: "0" where a zero hides a missing value."""
     sensitive: bool = False
-    """Personal: stays in silver; never reaches gold, a model or a log."""
+    """Personal: stays in silver; never reaches gold, a model or a log. A key reaches gold as an unsalted hash."""
     update: Literal["freeze", "correct"] = "freeze"
     """Which version counts: the first at or after the event time (freeze), or the last (correct)."""
     available: Literal["request", "online"] = "request"
