@@ -82,7 +82,7 @@ def test_bad_files_are_named_and_set_aside_and_the_others_go_on(problem: Problem
         "columns.csv": 'the header lacks Size (is it "size"?)',
         "cut.csv": "the file ends in the middle of data row 2: expected 4 fields, found 2",
         "empty.csv": "the file is empty",
-        "encoding.csv": "byte 22 (0xFF) is not UTF-8; save the file as UTF-8",
+        "encoding.csv": "byte 22 (0xFF) is not UTF-8; save the file as UTF-8, or say the source's encoding",
         "quote.csv": told["quote.csv"],
     }
     assert "data row 1" in told["quote.csv"]
