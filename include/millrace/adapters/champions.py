@@ -103,7 +103,7 @@ def move(
         if (old.generation if old else 0) != expected_generation:
             raise _lost_race(problem, expected_generation, old)
         moved = connection.execute(
-            f"""
+            """
             INSERT INTO control.champion_history
                 (problem, version, uri, content_hash, generation, replaces, actor, reason)
             SELECT %(problem)s, %(version)s, %(uri)s, %(content_hash)s,
