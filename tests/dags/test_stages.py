@@ -134,16 +134,16 @@ def test_nothing_is_pending_after_the_whole_way(problem: Problem, deployed: Fini
     assert {stage: pending(problem) for stage, pending in PENDING.items()} == dict.fromkeys(PENDING)
 
 
-def test_reconcile_starts_what_an_event_lost(problem: Problem, deployed: FinishedRun) -> None:
+def test_reconcile_starts_what_an_event_lost_and_nothing_twice(problem: Problem, deployed: FinishedRun) -> None:
     land_simulated(problem, rows=50, first_row=10_000)
-    run = run_dag("reconcile", "reconcile")
-    assert run.state == "success", run.tasks
-    (due,) = [each for each in run.results["find_pending"] if each["trigger_dag_id"].startswith(problem.problem)]
+    (due,) = started_for(problem)
     assert due["trigger_dag_id"] == names.dag_id(problem.problem, "ingest_files")
     assert "landed and not ingested" in due["note"]
+    assert started_for(problem) == [], "the run that it started is still queued"
 
 
-def test_reconcile_starts_nothing_twice(problem: Problem) -> None:
-    again = run_dag("reconcile", "reconcile")
-    mine = [each for each in again.results["find_pending"] if each["trigger_dag_id"].startswith(problem.problem)]
-    assert mine == [], "the run that reconcile started before is still queued"
+def started_for(problem: Problem) -> list[dict[str, str]]:
+    """Let reconcile run; returns what it started for a problem."""
+    run = run_dag("reconcile", "reconcile")
+    assert run.state == "success", run.tasks
+    return [each for each in run.results["find_pending"] if each["trigger_dag_id"].startswith(problem.problem)]
