@@ -90,8 +90,8 @@ def logs(service: Annotated[str, typer.Argument(help="One service; all without i
             f'there is no service "{service}"',
             place="make logs SERVICE=…",
             found=service,
-            expected=", ".join(names),
-            fix=did_you_mean(service, names),
+            expected=did_you_mean(service, names),
+            fix=f"`make logs SERVICE=<name>` with one of {', '.join(names)}",
         )
     folder = logs_folder(get_settings())
     files = [path for path in sorted(folder.glob("*.log")) if not service or path.stem == service]

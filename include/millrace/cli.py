@@ -1,5 +1,6 @@
 """The command line: `millrace --help`."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,11 @@ ProblemName = Annotated[
 ]
 
 
+def _tell(error: MillraceError) -> None:
+    # Not escaped, [a, b] within a message would be taken for markup; wrapped, a path could not be copied.
+    err.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+
+
 def _problem(name: str) -> Problem:
     return get_problem(name, get_settings().problems_dir)
 
@@ -41,10 +47,18 @@ def lint(
 ) -> None:
     """Check every problem file; each mistake is told with its line, what was found and what would be valid."""
     problems, errors = load_problems(folder or get_settings().problems_dir)
+    if not problems and not errors:
+        raise MillraceError(
+            "There is no problem file",
+            place=str(folder or get_settings().problems_dir),
+            found="no *.yaml" if (folder or get_settings().problems_dir).is_dir() else "no such folder",
+            expected="a folder with one YAML file a problem",
+            fix="docs/how-to/add-a-problem.md tells how to write one",
+        )
     for name, problem in problems.items():
         console.print(f"[green]✓[/] {name}: {len(problem.columns())} columns, {len(problem.feature_nodes())} features")
     for error in errors:
-        err.print(f"[red]✗[/] {error}", markup=True, highlight=False)
+        _tell(error)
     if errors:
         raise typer.Exit(1)
 
@@ -130,12 +144,15 @@ def status(
     """What each problem serves, and what is pending in which stage."""
     from millrace.adapters import champions
     from millrace.steps.pending import PENDING
+    from millrace.steps.pending_models import refused_since
 
     problems = [_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
     table = Table("problem", "champion", "since", "pending")
     for each in problems:
         champion = champions.current(each.problem)
         pending = [f"{stage}: {why}" for stage, check in PENDING.items() if (why := check(each))]
+        if refused := refused_since(each):
+            pending.append(refused)
         version = f"version {champion.version}" if champion else "none yet"
         since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
         table.add_row(each.problem, version, since, "\n".join(pending) or "nothing")
@@ -147,7 +164,7 @@ def history(problem: ProblemName) -> None:
     """Every state that each version of a problem's model went through: who, when, why."""
     from millrace.adapters import champions
 
-    table = Table("when", "version", "state", "by", "reason")
+    table = Table(*(Column(words, overflow="fold") for words in ("when", "version", "state", "by", "reason")))
     for step in champions.transitions(_problem(problem).problem):
         table.add_row(
             f"{step.at:%Y-%m-%d %H:%M:%S}",
@@ -184,13 +201,13 @@ def predict(
 def rollback(
     problem: ProblemName,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
-    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
+    actor: Annotated[str, typer.Option(help="Who decides; default: the user who runs it.")] = "",
     to_version: Annotated[int | None, typer.Option(help="Default: the champion before this one.")] = None,
 ) -> None:
     """Put an earlier version back; the one that was live is barred until `millrace release`."""
     from millrace.steps.roll_back import roll_back
 
-    console.print_json(data=roll_back(problem, to_version=to_version, actor=actor, reason=reason))
+    console.print_json(data=roll_back(problem, to_version=to_version, actor=actor or getpass.getuser(), reason=reason))
 
 
 @app.command()
@@ -198,13 +215,13 @@ def release(
     problem: ProblemName,
     version: Annotated[int, typer.Argument(help="The version that a rollback barred.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
-    actor: Annotated[str, typer.Option(help="Who decides.", envvar="USER")],
+    actor: Annotated[str, typer.Option(help="Who decides; default: the user who runs it.")] = "",
 ) -> None:
     """Lift the hold that a rollback placed on a version: it may be deployed again."""
     from millrace.adapters import champions
 
     content_hash = champions.registration(problem, version)["content_hash"]
-    lifted = champions.release(problem, content_hash, actor=actor, reason=reason)
+    lifted = champions.release(problem, content_hash, actor=actor or getpass.getuser(), reason=reason)
     console.print(f"Version {version} of {problem} " + ("may be deployed again." if lifted else "was not barred."))
 
 
@@ -237,5 +254,5 @@ def main() -> None:
     try:
         app()
     except MillraceError as error:
-        err.print(f"[red]✗[/] {error}", highlight=False)
+        _tell(error)
         raise SystemExit(1) from error

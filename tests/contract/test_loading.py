@@ -46,6 +46,10 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("min: 0", "min: 9, max: 1", 10, "min 9.0 is above max 1.0"),
         ("min: 0", "max: 2.5", 10, "min and max of an integer are whole numbers"),
         ("type: integer", "type: integr", 10, "'integer'"),
+        ("type: boolean", "type: bool", 13, 'did you mean "boolean"? Valid: '),
+        ("min: 0", "min: zero", 10, "expected: a number"),
+        ("[customer]", "customer", 6, "expected: a list, such as [one, another]"),
+        ("    columns:", "    delimiter: semicolon\n    columns:", 8, "exactly one character, in quotes"),
         ("column: left", "column: lft", 14, "label.column names lft"),
         ("positive: true", "positive: 1", 14, "is not a boolean"),
         ("[customer]", "[client]", 5, "client is used as key or time"),
@@ -123,7 +127,7 @@ def test_what_cannot_part_fields_is_refused_as_delimiter(tmp_path: Path, delimit
 
 def test_an_unknown_problem_names_the_closest(tmp_path: Path) -> None:
     write(tmp_path, MINIMAL)
-    with pytest.raises(InvalidProblemError, match=r'did you mean "churn"\?'):
+    with pytest.raises(InvalidProblemError, match=r'did you mean "churn"\?[\s\S]*`millrace status` lists'):
         get_problem("chrun", tmp_path)
 
 

@@ -121,7 +121,7 @@ def _database_error(error: psycopg.Error) -> MillraceError:
         return MillraceError(
             "The control tables cannot be reached",
             place=place,
-            found=(str(error).strip().splitlines() or [type(error).__name__])[-1],
+            found=(str(error).strip().splitlines() or [type(error).__name__])[0],
             expected="a Postgres that answers, with the password of the env file",
             fix="`make status` shows whether Postgres runs, `make up` starts it",
         )

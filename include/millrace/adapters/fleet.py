@@ -96,15 +96,27 @@ def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any
             place=f"{url}/v1/models/{problem}/predict",
             found=f"HTTP {found.status_code}: {_told(found)}",
             expected="HTTP 200 with one prediction a row",
-            fix="mend the rows as it says; `millrace status` shows what each replica serves",
+            fix=f"`millrace status` shows what serves; `millrace history {problem}` tells why nothing does yet"
+            if found.status_code == 404
+            else f"mend the rows; {url}/v1/models/{problem} tells what each column takes",
         )
     answer: dict[str, Any] = found.json()
     return answer
 
 
+TOLD_FAULTS = 20
+"""Of a refused request, so many faults are told; one row has few more columns."""
+
+
 def _told(answer: httpx.Response) -> str:
     try:
         told = answer.json()
+        faults = told.get("errors", [])
+        if len(faults) > 1:
+            each = [
+                f"row {one['row']}, column {one['column']}: {one['found']}, not {one['expected']}" for one in faults
+            ]
+            return "; ".join([told["title"], *each[:TOLD_FAULTS], *(["and more"] if len(each) > TOLD_FAULTS else [])])
         return f"{told['title']}; found {told['found']}; expected {told['expected']}"
     except (ValueError, KeyError, TypeError):
         return answer.text[:200]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.problem import Problem
 
-HOW_TO_FIX = "edit the file, then run `make lint`; docs/how-to/add-a-problem.md shows every key"
+HOW_TO_FIX = "edit the file, then run `make lint`; docs/reference/problem.md explains every key"
 
 PROBLEM_FILES = "*.y*ml"
 """`.yaml` and `.yml`, for the DAGs and for who asks for one problem by name alike."""
@@ -90,8 +90,13 @@ def get_problem(name: str, folder: Path) -> Problem:
     """
     files = {path.stem: path for path in sorted(folder.glob(PROBLEM_FILES), reverse=True)}
     if name not in files:
-        known = list(files)
-        raise _invalid(f"There is no problem {name!r}", str(folder), f"no file {name}.yaml", did_you_mean(name, known))
+        raise InvalidProblemError(
+            f"There is no problem {name!r}",
+            place=str(folder),
+            found=f"no file {name}.yaml",
+            expected=did_you_mean(name, list(files)),
+            fix="`millrace status` lists the problems; docs/how-to/add-a-problem.md tells how to add one",
+        )
     return load_problem(files[name])
 
 
@@ -128,7 +133,37 @@ def _describe(detail: dict[str, Any], path: Path, tree: yaml.Node) -> tuple[str,
         return f"Invalid name {word!r}", place, word, told
     if detail["type"] == "missing":
         return f"Missing key {detail['loc'][-1]!r}", place, "nothing", f"a value for {detail['loc'][-1]}"
-    return f"Invalid value of {key}", place, found, message
+    return f"Invalid value of {key}", place, found, _in_words(detail, message)
+
+
+PLAIN_WORDS = {
+    "tuple_type": "a list, such as [one, another]",
+    "list_type": "a list, such as [one, another]",
+    "model_type": "keys and values, such as {key: value}",
+    "dict_type": "keys and values, such as {key: value}",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text (put it in quotes)",
+}
+"""What would be valid, for those kinds of mistakes that Pydantic tells in the words of Python."""
+
+
+def _in_words(detail: dict[str, Any], message: str) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in PLAIN_WORDS:
+        return PLAIN_WORDS[kind]
+    if kind == "string_too_long" and context.get("max_length") == 1:
+        return "exactly one character, in quotes"
+    valid = str(context.get("expected", ""))
+    if kind == "literal_error" and isinstance(detail.get("input"), str):
+        hint = did_you_mean(detail["input"], valid.replace(" or ", ", ").replace("'", "").split(", "))
+        return valid if hint.startswith("known") else f"{hint} Valid: {valid}"
+    return message.removeprefix("Input should be ")
 
 
 def _exists(tree: yaml.Node, part: object, location: tuple[object, ...]) -> bool:

@@ -189,5 +189,5 @@ def _check_header(header: tuple[str, ...], source: Source) -> None:
 
 def _with_hint(name: str, extra: list[str]) -> str:
     folded = {word.strip().lower(): word for word in extra}
-    close = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
+    close = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.75)
     return f'{name} (is it "{folded[close[0]]}"?)' if close else name

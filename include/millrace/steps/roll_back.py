@@ -60,10 +60,17 @@ def _is_done(live: Champion, to_version: int | None, actor: str, reason: str) ->
 
 
 def _version_before(problem: str, live: Champion) -> int:
+    passed_over = []
     for old in champions.history(problem):
-        if old.content_hash != live.content_hash and champions.barred(problem, old.content_hash) is None:
+        if old.content_hash == live.content_hash:
+            if old.version != live.version:
+                passed_over.append(f"version {old.version}, which has the content of version {live.version}")
+        elif champions.barred(problem, old.content_hash) is None:
             return old.version
-    raise _nothing(problem, f"version {live.version} and nothing before it", "an earlier champion that is not held")
+        else:
+            passed_over.append(f"version {old.version}, which is barred")
+    found = "; ".join(dict.fromkeys(passed_over)) or f"version {live.version} and nothing before it"
+    raise _nothing(problem, found, "an earlier champion of another content that is not barred")
 
 
 def _nothing(problem: str, found: str, expected: str) -> VerdictError:
