@@ -114,7 +114,8 @@ def _told(answer: httpx.Response) -> str:
         faults = told.get("errors", [])
         if len(faults) > 1:
             each = [
-                f"row {one['row']}, column {one['column']}: {one['found']}, not {one['expected']}" for one in faults
+                f"row {one['row']}, column {one['column']}: {one['found']}, expected {one['expected']}"
+                for one in faults
             ]
             return "; ".join([told["title"], *each[:TOLD_FAULTS], *(["and more"] if len(each) > TOLD_FAULTS else [])])
         return f"{told['title']}; found {told['found']}; expected {told['expected']}"
