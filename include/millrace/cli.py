@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem, json_schema, load_problems
 from millrace.contract.problem import Problem
@@ -222,7 +223,9 @@ def release(
 
     content_hash = champions.registration(problem, version)["content_hash"]
     lifted = champions.release(problem, content_hash, actor=actor or getpass.getuser(), reason=reason)
-    console.print(f"Version {version} of {problem} " + ("may be deployed again." if lifted else "was not barred."))
+    again = f"may be deployed again: start {names.dag_id(problem, 'deploy')} with version = {version}."
+    told = again if lifted else "was not barred."
+    console.print(f"Version {version} of {problem} {told}", soft_wrap=True)
 
 
 @app.command()
