@@ -127,7 +127,7 @@ def test_a_column_that_the_file_calls_otherwise_is_renamed_once() -> None:
 
 
 def test_blanks_around_names_and_before_quotes_are_no_content_where_the_source_says_so() -> None:
-    content = 'id, a, b \n1, "x, y", Private \n'.encode()
+    content = b'id, a, b \n1, "x, y", Private \n'
     opened = open_csv([content], SOURCE.model_copy(update={"trim": True}))
     assert opened.header == ("id", "a", "b")
     assert [row.values for row in opened.rows] == [("1", "x, y", "Private ")]

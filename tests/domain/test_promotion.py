@@ -17,7 +17,7 @@ def figure(value: float, width: float = 0.02) -> Figure:
 
 def rows(auc: float = 0.8, ece: float = 0.02) -> Evaluation:
     told = {"auc": auc, "average_precision": 0.4, "brier": 0.15, "log_loss": 0.45, "ece": ece}
-    return Evaluation(rows=500, positives=100, figures={name: figure(value) for name, value in told.items()})
+    return Evaluation(rows=2_000, positives=400, figures={name: figure(value) for name, value in told.items()})
 
 
 def evidence(**changes: Any) -> Evidence:
@@ -31,6 +31,13 @@ def evidence(**changes: Any) -> Evidence:
         "parity": 1e-7,
     }
     return Evidence.model_validate(told | changes)
+
+
+def test_few_rows_widen_the_margin_as_they_widen_the_interval() -> None:
+    few = rows().model_copy(update={"rows": 125})
+    assert refused(worse_than_baseline=figure(0.05)) == ["not_inferior_to_baseline"]
+    assert refused(worse_than_baseline=figure(0.05), model_rows=few) == []
+    assert refused(worse_than_baseline=figure(0.07), model_rows=few) == ["not_inferior_to_baseline"]
 
 
 def group(gap: float | None, *, judged: bool) -> GroupFigure:

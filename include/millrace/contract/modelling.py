@@ -116,7 +116,8 @@ class Gate(Model):
     suspicious_auc: float = Field(default=0.99, gt=0.5, le=1)
     """Above this a leak is more likely than a good model: the candidate waits for a person."""
     non_inferiority_margin: float = Field(default=0.02, gt=0)
-    """Largest worsening of the log loss, at the upper end of the interval, against baseline and champion."""
+    """Largest worsening of the log loss, at the upper end of the interval, against baseline and champion. It counts for
+    2,000 holdout rows or more; n rows widen it by √(2000 / n), as they widen the interval."""
     max_latency_ms: float = Field(default=5.0, gt=0)
     """Budget of one row, features, model and factors, 95th percentile."""
     groups: tuple[GroupLimit, ...] = ()

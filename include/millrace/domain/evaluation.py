@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from millrace.contract.modelling import GroupLimit
 from millrace.contract.source import Model
 from millrace.domain import metrics
+from millrace.domain.calibration import Platt
 from millrace.domain.features import Columns, Floats, Labels
 
 ENDS = (2.5, 97.5)
@@ -63,14 +64,25 @@ def mean_interval(differences: Floats, *, seed: int) -> Figure:
     return _figure(float(differences.mean()), np.concatenate(drawn))
 
 
-def ece_limit(probabilities: Floats, *, seed: int) -> float:
-    """The ECE that a perfectly calibrated model of these probabilities exceeds once in a hundred, by simulation."""
+def ece_limit(probabilities: Floats, *, calibration_rows: int, seed: int) -> float:
+    """The ECE that an honest model of these probabilities exceeds once in a hundred, by simulation.
+
+    Honest: labels do come up with these probabilities, but its calibration was fitted on `calibration_rows` rows, so
+    slope and intercept miss 1 and 0 by the sampling error of that fit (asymptotically normal, with the inverse Fisher
+    information of a logistic regression as covariance). Without it, good models of few rows are refused for nothing.
+    """
     chance = np.random.default_rng(seed)
-    once = metrics.once(len(probabilities))
-    drawn = [
-        metrics.ece((chance.random(len(probabilities)) < probabilities).astype(np.int8), probabilities, once)[0]
-        for _ in range(ECE_SIMULATIONS)
-    ]
+    kept = np.clip(probabilities, metrics.LEAST_PROBABILITY, 1.0 - metrics.LEAST_PROBABILITY)
+    log_odds = np.log(kept / (1.0 - kept))
+    design = np.stack([log_odds, np.ones_like(log_odds)])
+    information = calibration_rows * (design * kept * (1.0 - kept)) @ design.T / len(kept)
+    missed = chance.multivariate_normal((1.0, 0.0), np.linalg.pinv(information), size=ECE_SIMULATIONS)
+    once = metrics.once(len(kept))
+    drawn = []
+    for slope, intercept in missed:
+        labels = (chance.random(len(kept)) < kept).astype(np.int8)
+        told = Platt(slope=slope, intercept=intercept).apply_columns(log_odds)
+        drawn.append(metrics.ece(labels, told, once)[0])
     return float(np.percentile(drawn, ECE_PERCENTILE))
 
 

@@ -7,7 +7,7 @@ from millrace.domain import evaluation, metrics
 from millrace.domain.package import Package
 from millrace.domain.promotion import Evidence
 from millrace.domain.scoring import Scorer
-from millrace.domain.splitting import HOLDOUT, TRAIN
+from millrace.domain.splitting import CALIBRATION, HOLDOUT, TRAIN
 from millrace.steps.build_package import parity
 from millrace.steps.training_rows import LabelledRows
 from millrace.steps.verify_package import latency_p95_ms
@@ -55,7 +55,7 @@ def evaluate_candidate(
         model_rows=evaluation.evaluate(own.labels, probabilities, seed=seed),
         all_rows=evaluation.evaluate(holdout.labels, everyone, seed=seed),
         brier_gain=evaluation.mean_interval(gain, seed=seed),
-        ece_limit=evaluation.ece_limit(probabilities, seed=seed),
+        ece_limit=evaluation.ece_limit(probabilities, calibration_rows=len(rows.fold(CALIBRATION).labels), seed=seed),
         worse_than_baseline=evaluation.mean_interval(worse_than_baseline, seed=seed),
         champion_version=version,
         worse_than_champion=worse_than_champion,
