@@ -199,6 +199,30 @@ def predict(
 
 
 @app.command()
+def train(problem: ProblemName) -> None:
+    """Start a training now, whether or not one is due (DAG run of stage 5; the rest follows by itself)."""
+    _start(problem, "train", {"force": True})
+
+
+@app.command()
+def deploy(
+    problem: ProblemName,
+    version: Annotated[int | None, typer.Argument(help="Default: the newest that passed the gate.")] = None,
+) -> None:
+    """Put a version in force on every replica (DAG run of stage 6)."""
+    _start(problem, "deploy", {"version": version})
+
+
+def _start(problem: str, stage: str, params: dict[str, object]) -> None:
+    from millrace.adapters.airflow_api import AirflowApi
+    from millrace.contract import names
+
+    api, dag_id = AirflowApi(), names.dag_id(_problem(problem).problem, stage)
+    run_id = api.trigger(dag_id, params)
+    console.print(f"started: {api.url}/dags/{dag_id}/runs/{run_id}", soft_wrap=True)
+
+
+@app.command()
 def rollback(
     problem: ProblemName,
     reason: Annotated[str, typer.Option(help="Why; kept in the history.")],
