@@ -49,6 +49,10 @@ def start(*, airflow: bool = False) -> None:
         file = (ROOT / HOME / "sessions.lock").open("w")
         if _lock_alone(file):
             clear_problems()
+            # Kept from an earlier session, they may run the code of that day.
+            for service in ("serving_1", "serving_2"):
+                if running(service):
+                    stop_service(service)
         fcntl.flock(file, fcntl.LOCK_SH)
         _session.append(file)
         _found_running.append(supervisor.daemon(settings) is not None)
