@@ -14,7 +14,7 @@ from tests.tables import gold_keys, land_simulated, served_rows
 from tests.throwaway import problem_like
 
 pytestmark = pytest.mark.stack
-ROWS = 1_500
+ROWS = 2_000
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ import pytest
 
 from millrace.contract.problem import Problem
 from millrace.settings import ROOT
-from millrace.simulation.files import simulate_file
 from tests.dags.running import run_stage
-from tests.tables import fingerprints, land
+from tests.tables import fingerprints, land, simulated
 from tests.throwaway import problem_like, twin_of
 
 Told = Callable[[str, float, str], None]
@@ -44,7 +43,7 @@ class Undisturbed:
 def undisturbed() -> Iterator[Undisturbed]:
     with problem_like("diabetes", many_trials) as problem:
         first, second = (
-            simulate_file(problem, rows=400, seed=number, first_row=300 * number).content for number in range(2)
+            simulated(problem, rows=1_200, seed=number, first_row=900 * number).content for number in range(2)
         )
         fingerprints = taken_in(problem, first), taken_in(problem, second)
         yield Undisturbed(problem, (first, second), fingerprints)

@@ -14,12 +14,11 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.demo.follow import STAGES
 from millrace.settings import get_settings
-from millrace.simulation.files import simulate_file
 from millrace.steps.pending import PENDING
 from tests import own_stack
 from tests.awaiting import await_that
 from tests.faults.conftest import Told, taken_in
-from tests.tables import fingerprints, land
+from tests.tables import fingerprints, land, simulated
 from tests.throwaway import problem_like
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_200)]
@@ -32,7 +31,7 @@ PATIENCE_SECONDS = 600
 def content() -> bytes:
     """A file that takes seconds to ingest."""
     with problem_like("diabetes") as model:
-        return simulate_file(model, rows=ROWS, seed=7).content
+        return simulated(model, rows=ROWS, seed=7).content
 
 
 @pytest.fixture(scope="module")

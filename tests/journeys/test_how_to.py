@@ -36,17 +36,29 @@ class HowTo:
     """The page's blocks by title, its problem under a name of this session's own."""
 
     name: str
+    source: str
     blocks: dict[str, str]
     folder: Path
 
     def run(self, title: str) -> str:
         """Run the commands of a block as a reader would, and return what they print."""
-        command = self.blocks[title].replace(".venv/bin/", f"{ROOT}/.venv/bin/")
+        return self._run(self.blocks[title])
+
+    def _run(self, command: str) -> str:
+        command = command.replace(".venv/bin/", f"{ROOT}/.venv/bin/")
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command], check=False, cwd=self.folder, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def make_a_file(self) -> None:
+        """As the page says, for the page's own name: a simulated world follows from it, and must not be a new one."""
+        own = {block.title: block.text for block in blocks_of(HOW_TO)}
+        (self.folder / "churn.yaml").write_text(own["include/problems/churn.yaml"], encoding="utf-8")
+        command = f"export MILLRACE_PROBLEMS_DIR={self.folder}; {own['make-a-file']}"
+        self._run(command)
+        (self.folder / "customers.csv").rename(self.folder / f"{self.source}.csv")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +71,7 @@ def how_to(tmp_path_factory: pytest.TempPathFactory) -> HowTo:
         for word, own in named.items():
             text = text.replace(word, own)
         blocks[block.title] = text
-    return HowTo(named["churn"], blocks, tmp_path_factory.mktemp("reader"))
+    return HowTo(named["churn"], named["customers"], blocks, tmp_path_factory.mktemp("reader"))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +94,7 @@ def shown(airflow: AirflowApi, problem: Problem) -> float:
 @pytest.fixture(scope="module")
 def journey(airflow: AirflowApi, how_to: HowTo, problem: Problem, shown: float) -> Journey:
     """The first time through every stage."""
-    how_to.run("make-a-file")
+    how_to.make_a_file()
     journey = Journey(problem.problem, since=datetime.now(UTC))
     how_to.run("land")
 
