@@ -66,8 +66,10 @@ def test_the_process_of_a_task_is_killed_mid_ingest(
     landed = datetime.now(UTC)
     land(problem, "file", content)
     mid_ingest(problem)
-    (run,) = airflow.runs_since(names.dag_id(problem.problem, "ingest_files"), landed)
-    kill(next(task.pid for task in airflow.tasks(run) if task.task_id == "ingest_raw_data"))
+    runs = airflow.runs_since(names.dag_id(problem.problem, "ingest_files"), landed)
+    (at_work,) = [task for run in runs for task in airflow.tasks(run) if task.state == "running"]
+    assert at_work.task_id == "ingest_raw_data"
+    kill(at_work.pid)
     ends_as_expected(problem, expected, told, "process of `ingest_raw_data` killed")
 
 
