@@ -22,6 +22,7 @@ from millrace.domain.package import content_hash
 from millrace.settings import ROOT, get_settings
 from millrace.steps import roll_out
 from millrace.steps.roll_back import roll_back
+from tests.awaiting import await_that
 from tests.control_rows import forget, throwaway_problem
 from tests.domain.sample_package import sample_package
 
@@ -123,7 +124,8 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     register(problem, 1)
     register(problem, 2)
     serve(problem, 1)
-    answers: list[tuple[int, int]] = []
+    replicas = fleet.replicas()
+    answers: dict[str, list[tuple[int, int]]] = {url: [] for url in replicas}
     stop = threading.Event()
 
     def call(url: str) -> None:
@@ -131,22 +133,32 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
             while not stop.is_set():
                 answer = client.post(f"/v1/models/{problem}/predict", json={"rows": [ROW]})
                 version = answer.json()["model"]["version"] if answer.status_code == 200 else 0
-                answers.append((answer.status_code, version))
+                answers[url].append((answer.status_code, version))
                 stop.wait(0.01)  # One caller is enough to catch a gap; the machine is shared.
 
-    threads = [threading.Thread(target=call, args=(url,)) for url in fleet.replicas()]
+    def every_replica_answers_with(version: int) -> bool:
+        return all((200, version) in told for told in answers.values())
+
+    threads = [threading.Thread(target=call, args=(url,)) for url in replicas]
     for thread in threads:
         thread.start()
     try:
+        await_that("both replicas answer with version 1", lambda: every_replica_answers_with(1), seconds=30)
         serve(problem, 2)
+        await_that("both replicas answer with version 2", lambda: every_replica_answers_with(2), seconds=30)
         serve(problem, 1, rollback=True)
+        told_before = {url: len(told) for url, told in answers.items()}
+        await_that(
+            "both replicas answer after the rollback",
+            lambda: all(len(told) > told_before[url] for url, told in answers.items()),
+            seconds=30,
+        )
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-    assert {status for status, _ in answers} == {200}
-    assert {version for _, version in answers} == {1, 2}
-    assert len(answers) > 50
+    assert {status for told in answers.values() for status, _ in told} == {200}
+    assert {told[-1] for told in answers.values()} == {(200, 1)}
 
 
 def test_a_damaged_package_is_refused_before_any_replica_sees_it(problem: str) -> None:

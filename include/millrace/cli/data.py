@@ -1,0 +1,68 @@
+"""Commands about rows: making them, landing them, and looking at those that broke the contract."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from millrace.cli.terminal import ProblemName, console, find_problem
+
+
+def simulate(
+    problem: ProblemName,
+    rows: Annotated[int, typer.Option(help="Rows, broken ones included.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    broken_share: Annotated[float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)] = 0.1,
+    first_row: Annotated[
+        int,
+        typer.Option(help="Number of the first key, so that files do not overlap.", min=0),
+    ] = 0,
+    output: Annotated[Path | None, typer.Option(help="Write here instead of to the landing bucket.")] = None,
+) -> None:
+    """Make a raw file with a known truth and put it where the problem's files land."""
+    from millrace.adapters import object_store
+    from millrace.simulation.files import simulate_file
+
+    contract = find_problem(problem)
+    file = simulate_file(contract, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row)
+    if output:
+        output.write_bytes(file.content)
+        place = str(output)
+    else:
+        key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.csv"
+        place = object_store.put_landing(key, file.content)
+    console.print(f"{rows} rows ({file.valid_rows} valid) → {place}")
+
+
+def land(
+    problem: ProblemName,
+    files: Annotated[list[Path], typer.Argument(help="CSV files.", exists=True, dir_okay=False)],
+) -> None:
+    """Put your own CSV files where the problem's files land. A file of the same name is replaced, and read again."""
+    from millrace.adapters import object_store
+
+    contract = find_problem(problem)
+    for file in files:
+        console.print(object_store.put_landing(f"{contract.landing_prefix}{file.name}", file.read_bytes()))
+
+
+def quarantine(
+    problem: ProblemName,
+    limit: Annotated[int, typer.Option(help="Rows to show.", min=1)] = 20,
+    reason: Annotated[str | None, typer.Option(help="Only rows with this reason, such as range:Age.")] = None,
+) -> None:
+    """Rows that broke the contract, the newest first: where each came from, why, and what it said there."""
+    from itertools import islice
+
+    from millrace.steps.look_at_quarantine import broken_rows, files_set_aside
+
+    contract = find_problem(problem)
+    for path, detail in files_set_aside(contract):
+        console.print(f"[yellow]set aside[/] {escape(path)}: {escape(detail)}", highlight=False)
+    table = Table(*(Column(words, overflow="fold") for words in ("file", "row", "reasons", "what it said")))
+    for row in islice(broken_rows(contract, code=reason), limit):
+        said = ", ".join(f"{name} = {value!r}" for name, value in row.values.items()) or row.raw or ""
+        table.add_row(escape(row.path), str(row.row_number), "\n".join(row.reasons), escape(said))
+    console.print(table)

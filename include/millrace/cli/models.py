@@ -1,0 +1,129 @@
+"""Commands about models: what serves, why, and changing it."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from millrace.cli.terminal import Actor, ProblemName, Reason, console, find_problem, who
+from millrace.contract import names
+from millrace.contract.errors import MillraceError
+from millrace.contract.loading import load_problems
+from millrace.settings import get_settings
+
+
+def status(
+    problem: Annotated[str | None, typer.Argument(help="One problem; default: all.")] = None,
+) -> None:
+    """What each problem serves, and what is pending in which stage."""
+    from millrace.adapters import champions
+    from millrace.steps.pending import PENDING
+    from millrace.steps.pending_models import refused_since
+
+    problems = [find_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
+    table = Table("problem", "champion", "since", "pending")
+    for each in problems:
+        champion = champions.current(each.problem)
+        pending = [f"{stage}: {why}" for stage, check in PENDING.items() if (why := check(each))]
+        if refused := refused_since(each):
+            pending.append(refused)
+        version = f"version {champion.version}" if champion else "none yet"
+        since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
+        table.add_row(each.problem, version, since, "\n".join(pending) or "nothing")
+    console.print(table)
+
+
+def history(problem: ProblemName) -> None:
+    """Every state that each version of a problem's model went through: who, when, why."""
+    from millrace.adapters import champions
+
+    table = Table(*(Column(words, overflow="fold") for words in ("when", "version", "state", "by", "reason")))
+    for step in champions.transitions(find_problem(problem).problem):
+        table.add_row(
+            f"{step.at:%Y-%m-%d %H:%M:%S}",
+            str(step.version),
+            step.state,
+            step.actor,
+            step.reason,
+        )
+    console.print(table)
+
+
+def predict(
+    problem: ProblemName,
+    row: Annotated[str, typer.Argument(help="One row as JSON, such as '{\"Age\": 40, …}'.")],
+) -> None:
+    """Ask the served champion about one row."""
+    from millrace.adapters import fleet
+
+    try:
+        content = json.loads(row)
+    except json.JSONDecodeError as error:
+        raise MillraceError(
+            "The row is not JSON",
+            place="argument ROW",
+            found=str(error),
+            expected='an object such as {"Age": 40}',
+            fix="quote the whole row with single quotes in the shell",
+        ) from error
+    console.print_json(data=fleet.predict(fleet.replicas()[0], problem, [content]))
+
+
+def train(problem: ProblemName) -> None:
+    """Start a training now, whether or not one is due (DAG run of stage 5; the rest follows by itself)."""
+    _start(problem, "train", {"force": True})
+
+
+def deploy(
+    problem: ProblemName,
+    version: Annotated[int | None, typer.Argument(help="Default: the newest that passed the gate.")] = None,
+) -> None:
+    """Put a version in force on every replica (DAG run of stage 6)."""
+    _start(problem, "deploy", {"version": version})
+
+
+def _start(problem: str, stage: str, params: dict[str, object]) -> None:
+    from millrace.adapters.airflow_api import AirflowApi
+
+    api, dag_id = AirflowApi(), names.dag_id(find_problem(problem).problem, stage)
+    run_id = api.trigger(dag_id, params)
+    console.print(f"started: {api.url}/dags/{dag_id}/runs/{run_id}", soft_wrap=True)
+
+
+def rollback(
+    problem: ProblemName,
+    reason: Reason,
+    actor: Actor = "",
+    to_version: Annotated[int | None, typer.Option(help="Default: the champion before this one.")] = None,
+) -> None:
+    """Put an earlier version back; the one that was live is barred until `millrace release`."""
+    from millrace.steps.roll_back import roll_back
+
+    console.print_json(data=roll_back(problem, to_version=to_version, actor=who(actor), reason=reason))
+
+
+def release(
+    problem: ProblemName,
+    version: Annotated[int, typer.Argument(help="The version that a rollback barred.")],
+    reason: Reason,
+    actor: Actor = "",
+) -> None:
+    """Lift the hold that a rollback placed on a version: it may be deployed again."""
+    from millrace.adapters import champions
+
+    content_hash = champions.registration(problem, version)["content_hash"]
+    lifted = champions.release(problem, content_hash, actor=who(actor), reason=reason)
+    again = f"may be deployed again: start {names.dag_id(problem, 'deploy')} with version = {version}."
+    told = again if lifted else "was not barred."
+    console.print(f"Version {version} of {problem} {told}", soft_wrap=True)
+
+
+def reproduce(
+    problem: ProblemName,
+    version: Annotated[int, typer.Argument(help="Registered version.")],
+) -> None:
+    """Refit a version from its recorded configuration on its tagged gold, and compare the content hash."""
+    from millrace.steps.reproduce import reproduce as run
+
+    console.print_json(data=run(find_problem(problem).problem, version))
