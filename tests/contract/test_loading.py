@@ -54,6 +54,7 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("positive: true", "positive: 1", 14, "is not a boolean"),
         ("[customer]", "[client]", 5, "client is used as key or time"),
         ("customer: {type: string}", "customer: {type: string, pattern: '['}", 9, "not a regular expression"),
+        ("{type: integer, min: 0}", "{type: integer, optional: true}", 10, "optional needs nullable: true"),
         ("months:", "Plan:", 8, "differ only by case"),
         ("months:", "gold_seq:", 5, "used by Millrace itself"),
         ("months:", "xmin:", 5, "Postgres keeps for itself"),

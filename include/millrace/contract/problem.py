@@ -265,6 +265,6 @@ def _deciding(source: Source) -> dict[str, object]:
 
 
 def _deciding_column(column: Column) -> dict[str, object]:
-    told = column.model_dump(mode="json", exclude={"description", "unit", "available", "header"})
+    told = column.model_dump(mode="json", exclude={"description", "unit", "available", "header", "optional"})
     # Rows of bronze are looked up under the header, too; a key that came later and is not used changes no hash.
     return told if column.header is None else {**told, "header": column.header}

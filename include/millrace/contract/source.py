@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +36,9 @@ class Column(Model):
     """Unit of measure, such as mg/dL."""
     nullable: bool = False
     """Whether a row without a value is valid."""
+    # A key that came later: where it is not used, a package holds the same bytes as before.
+    optional: bool = Field(default=False, exclude_if=not_)
+    """Whether a file may lack the column altogether; its rows then have no value, so the column is nullable, too."""
     min: float | None = None
     """Smallest valid value (integer and number)."""
     max: float | None = None
@@ -54,6 +58,8 @@ class Column(Model):
 
     @model_validator(mode="after")
     def _constraints_fit_type(self) -> Self:
+        if self.optional and not self.nullable:
+            raise ValueError("optional needs nullable: true, as the rows of a file without the column have no value")
         numeric = self.type in ("integer", "number")
         if (self.min is not None or self.max is not None) and not numeric:
             raise ValueError(f"min and max need type integer or number, not {self.type}")
@@ -138,7 +144,8 @@ class Source(Model):
     assigned_time: Literal["file_modified"] | None = None
     """The event time where a file lacks it: the time the file landed."""
     columns: dict[ColumnName, Column] = Field(min_length=1)
-    """Every column that counts, key and time included. A file must have them all, in any order; others are ignored."""
+    """Every column that counts, key and time included. A file must have all that are not optional,
+    in any order; others are ignored."""
     rules: tuple[CrossColumnRule, ...] = ()
     """Comparisons between columns."""
     quality: Quality = Quality()
@@ -217,8 +224,10 @@ class Source(Model):
         return self.columns[name].header or name
 
     def optional_in_file(self) -> frozenset[str]:
-        """Columns that a file may lack, because Millrace assigns them."""
-        optional = set(self.primary_key) if self.assigned_key else set()
+        """Columns that a file may lack: those that say so, and those that Millrace assigns."""
+        optional = {name for name, column in self.columns.items() if column.optional}
+        if self.assigned_key:
+            optional.update(self.primary_key)
         if self.event_timestamp and self.assigned_time:
             optional.add(self.event_timestamp)
         return frozenset(optional)
