@@ -6,7 +6,7 @@ BOOT := $(PYTHON) infra/bootstrap.py
 INFRA := .venv/bin/python -m infra
 PYTEST := .venv/bin/pytest
 .DEFAULT_GOAL := help
-.PHONY: setup env up down status open demo test test-unit test-faults bench check lint doctor lock docs clean logs help
+.PHONY: setup env up down status open demo test test-unit test-faults nemesis bench check lint doctor lock docs clean logs help
 
 setup: ## Install everything this clone needs; a second time it only looks
 	@$(BOOT) infra.setup
@@ -41,6 +41,9 @@ test-unit: setup ## Tests that need no stack (the inner loop)
 
 test-faults: setup ## Kill services mid-work and compare the tables
 	@$(PYTEST) -m faults
+
+nemesis: setup ## Kill at random while files land, N rounds, and compare the tables (N=100)
+	@$(PYTEST) -s tests/faults/test_nemesis.py --rounds $(or $(N),100)
 
 bench: setup ## Measure the path, the model and the search
 	@$(PYTEST) -m bench -s benchmarks

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from millrace.settings import ROOT
@@ -22,6 +23,19 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 KEEP_STACK = bool(os.environ.pop("MILLRACE_KEEP_STACK", ""))
 
 own_stack.enter()
+
+# The same examples in every session, however slow the machine: a red run is red again. `--hypothesis-profile=explore`
+# draws new ones.
+SLOW_IS_NO_FAULT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("explore", **SLOW_IS_NO_FAULT)
+hypothesis.settings.register_profile("same", derandomize=True, **SLOW_IS_NO_FAULT)
+hypothesis.settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The size of the test that strikes at random (`make nemesis N=100`)."""
+    parser.addoption("--rounds", type=int, default=3, help="rounds of random kills")
+    parser.addoption("--first-seed", type=int, default=0, help="seed of the first round; each round has its own")
 
 
 @pytest.fixture(scope="module")

@@ -18,20 +18,28 @@ BRONZE = ("record", "row_number", "fields", "malformed", "raw", "status", "detai
 QUARANTINE = ("row_number", "row_key", "reasons", "fields", "raw")
 
 
-def fingerprints(problem: Problem) -> dict[str, str]:
+def fingerprints(problem: Problem, *, numbered: bool = True) -> dict[str, str]:
     """Layer → hash of what main, or the serving table, holds. The same for every order of rows, run and file name.
 
-    Two problems of the same columns that took in the same bytes have the same fingerprints.
+    Two problems of the same columns that took in the same bytes in the same batches have the same fingerprints.
+
+    Args:
+        numbered: Whether the numbers of the batches count that changed a row (`changed_seq`, `gold_seq`).
     """
+    silver_numbers, gold_values = (
+        (("changed_seq",), gold_columns(problem)) if numbered else ((), gold_columns(problem)[:-1])
+    )
     typed = [name for name in problem.source.columns if name != "event_timestamp"]
     return {
         "bronze": lake.fingerprint(names.bronze_files(problem.source_name), BRONZE),
         "silver": lake.fingerprint(
-            names.silver(problem.source_name), ("row_key", "event_timestamp", *typed, "deleted", "changed_seq")
+            names.silver(problem.source_name), ("row_key", "event_timestamp", *typed, "deleted", *silver_numbers)
         ),
         "quarantine": lake.fingerprint(names.quarantine(problem.source_name), QUARANTINE),
-        "gold": lake.fingerprint(names.gold(problem.problem), gold_columns(problem)),
-        "warehouse": _hash(served_rows(problem)),
+        "gold": lake.fingerprint(names.gold(problem.problem), gold_values),
+        "warehouse": _hash(
+            {key: {name: row[name] for name in gold_values} for key, row in served_rows(problem).items()}
+        ),
     }
 
 

@@ -26,7 +26,7 @@ class Gate:
     number: int
     connection: psycopg.Connection[tuple[Any, ...]]
 
-    def await_arrival(self, seconds: float = 60) -> None:
+    def await_arrival(self, seconds: float = 300) -> None:
         """Wait until an operation in the Spark server stands before the gate."""
         for attempt in Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.1), reraise=True):
             with attempt:

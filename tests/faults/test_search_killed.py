@@ -16,7 +16,7 @@ from tests.dags.running import run_stage
 from tests.faults.conftest import Undisturbed
 from tests.tables import fingerprints
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def test_a_search_goes_on_where_a_killed_one_stopped(undisturbed: Undisturbed) -> None:
@@ -42,7 +42,7 @@ def test_a_search_goes_on_where_a_killed_one_stopped(undisturbed: Undisturbed) -
 
 def kill_ray_mid_search(problem: Problem) -> dict[str, str]:
     """Kill the head as soon as two trials are done; returns the trials that were."""
-    await_that("two trials are done", lambda: len(trials(problem)) >= 2, seconds=120)
+    await_that("two trials are done", lambda: len(trials(problem)) >= 2, seconds=300)
     head = own_stack.running("ray")
     assert head is not None
     os.kill(head, signal.SIGKILL)

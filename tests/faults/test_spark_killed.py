@@ -15,7 +15,7 @@ from tests.faults.conftest import Undisturbed
 from tests.faults.gate import Gate, behind_gate, closed_gate
 from tests.tables import fingerprints
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 GATE = 4_101
 
 

@@ -18,7 +18,7 @@ from tests.faults.conftest import Undisturbed
 from tests.faults.gate import Gate, closed_gate
 from tests.tables import fingerprints
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 GATE = 4_102
 
 
@@ -36,7 +36,7 @@ def test_a_zombie_changes_nothing(files: int, undisturbed: Undisturbed, request:
         published = lake.head(silver)
         assert gate.waiting(), "the zombie must still be writing"
         gate.open()
-        output, _ = zombie.communicate(timeout=120)
+        output, _ = zombie.communicate(timeout=300)
     outcome = json.loads(output.splitlines()[-1])
     assert "refused" in outcome, outcome
     assert lake.head(silver) == published
