@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.contract.source import Column, Source
-from millrace.domain.csv_rows import RawRow, UnusableFileError, key_assigner, open_csv
+from millrace.domain.csv_rows import open_csv
+from millrace.domain.raw_rows import RawRow, UnusableFileError, key_assigner
 
 KEY, TEXT = Column(type="string"), Column(type="string", nullable=True)
 SOURCE = Source(primary_key=("id",), assigned_time="file_modified", columns={"id": KEY, "a": TEXT, "b": TEXT})
@@ -45,6 +46,25 @@ def test_columns_may_come_in_any_order_and_more_than_declared() -> None:
 def test_line_ends_and_byte_order_mark_are_no_content(end: str) -> None:
     content = "\ufeff" + end.join(["id,a,b", "1,2,3", "", "4,5,6"])
     assert [row.values for row in rows(content)] == [("1", "2", "3"), ("4", "5", "6")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("of_source", ["utf-8", "latin-1", "cp1252"])
+def test_a_byte_order_mark_decides_the_encoding(encoding: str, of_source: str) -> None:
+    source = SOURCE.model_copy(update={"encoding": of_source})
+    assert rows("id,a,b\n1,größer,€\n".encode(encoding), source)[0].values == ("1", "größer", "€")
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (b"PAR1\x15\x04", "it is a Parquet file, and the source's format is csv"),
+        (b"PK\x03\x04", "it is a ZIP archive or an Excel workbook: land the tables in it as CSV"),
+        (b"\xfd7zXZ\x00", "it is packed by xz: land it unpacked, or as gzip or Zstandard"),
+    ],
+)
+def test_a_file_that_is_no_text_is_named(start: bytes, told: str) -> None:
+    assert why_unusable(start + bytes(100)) == told
 
 
 def test_characters_that_are_no_line_ends_stay_in_their_row() -> None:
@@ -213,3 +233,11 @@ def test_any_bytes_give_rows_or_a_reason_and_the_same_however_they_are_cut(conte
             return str(error)
 
     assert read([content]) == read([content[at : at + size] for at in range(0, len(content), size)])
+
+
+def test_a_file_may_lack_an_optional_column_and_no_other() -> None:
+    optional = Column(type="string", nullable=True, optional=True)
+    source = SOURCE.model_copy(update={"columns": {**SOURCE.columns, "name": optional}})
+    assert open_csv([b"id,a,b\n1,2,3\n"], source).header == ("id", "a", "b")
+    assert open_csv([b"name,id,a,b\nAnna,1,2,3\n"], source).header == ("name", "id", "a", "b")
+    assert why_unusable("name,id,a\n", source) == "the header lacks b"

@@ -6,56 +6,52 @@ of fields says so, and a file that cannot be trusted as a whole says why.
 
 import codecs
 import csv
-import hashlib
 import io
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from millrace.contract.source import BLANKS, Source
+from millrace.domain.raw_rows import (
+    MAX_RAW_CHARACTERS,
+    RawFile,
+    RawRow,
+    UnusableFileError,
+    check_header,
+    contract_names,
+)
+from millrace.domain.unpacking import peeked
 
-MAX_RAW_CHARACTERS = 10_000
-"""How much of the text of a malformed row is kept."""
 _MAX_LINE_CHARACTERS = 1 << 24
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+"""Byte order marks: a file that begins with one says its encoding itself."""
+_NO_TEXT = {
+    b"PAR1\x15": "a Parquet file, and the source's format is csv",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: land the tables in it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: land its tables as CSV",
+    b"\xfd7zXZ\x00": "packed by xz: land it unpacked, or as gzip or Zstandard",
+    b"BZh91AY&SY": "packed by bzip2: land it unpacked, or as gzip or Zstandard",
+}
+"""First bytes → what a file is that is no text."""
 
 
-class UnusableFileError(Exception):
-    """The file as a whole cannot be trusted; its text says why, for a person."""
-
-
-@dataclass(frozen=True)
-class RawRow:
-    """A data row: its number from 1, and either its values in the header's order or why it has none, and its text."""
-
-    number: int
-    values: tuple[str, ...] | None
-    malformed: str | None = None
-    raw: str | None = None
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """The header of a file, in the contract's names, and its rows, read as they are taken (and so only once)."""
-
-    header: tuple[str, ...]
-    rows: Iterator[RawRow]
-
-
-def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
+def open_csv(chunks: Iterable[bytes], source: Source) -> RawFile:
     """Read the header of a file; the rows follow as they are taken.
 
     Args:
-        chunks: The bytes of the file, cut anywhere.
+        chunks: The bytes of the file, not compressed, cut anywhere.
 
     Raises:
-        UnusableFileError: Here, if there is no header or it lacks a column or names one twice. While rows are taken, if
-            the bytes are not of the source's encoding, a quote is not closed, or the file ends in the middle of a row.
+        UnusableFileError: Here, if it is no text, or there is no header or it lacks a column or names one twice. While
+            rows are taken, if the bytes are not of the encoding, a quote is not closed, or the file ends in the middle
+            of a row.
     """
     line_text: list[str] = []
-    lines = _noted(_lines(_text(chunks, source.encoding)), line_text)
+    start, chunks = peeked(chunks, 16)
+    for magic, told in _NO_TEXT.items():
+        if start.startswith(magic):
+            raise UnusableFileError(f"it is {told}")
+    encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), source.encoding)
+    lines = _noted(_lines(_text(chunks, encoding)), line_text)
     # Blanks before a quote would make it a part of the value.
     reader = csv.reader(lines, delimiter=source.delimiter, strict=True, skipinitialspace=source.trim)
     # Why a file is set aside stands in logs and in bronze's markers; where a column is sensitive, no text of it does.
@@ -65,32 +61,8 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> CsvFile:
     if header is None:
         raise UnusableFileError("the file is empty")
     columns = tuple(word.strip(BLANKS) for word in header[0]) if source.trim else tuple(header[0])
-    _check_header(columns, source)
-    return CsvFile(_contract_names(columns, source), _rows(records, len(columns)))
-
-
-def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[tuple[str, ...]], str] | None:
-    """A function that gives each row of one file its key, taken in the file's order; None if the file has its own.
-
-    The key is the SHA-256 of the row's declared fields, whatever the order of columns and whatever other columns the
-    file has, and how many equal rows the file has had so far: two equal rows are two rows, and the same file under
-    another name holds the same rows. It remembers each distinct row of the file, at about 150 bytes each.
-    """
-    # A source may have no key of its own at all; the empty set is within every header.
-    has_its_key = bool(source.primary_key) and set(source.primary_key) <= set(header)
-    if source.assigned_key is None or has_its_key:
-        return None
-    names = sorted(name for name in header if name in source.columns)
-    order = [header.index(name) for name in names]
-    seen: Counter[bytes] = Counter()
-
-    def assign(values: tuple[str, ...]) -> str:
-        fields = list(zip(names, (values[position] for position in order), strict=True))
-        digest = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode())
-        seen[digest.digest()] += 1
-        return f"{digest.hexdigest()}:{seen[digest.digest()]}"
-
-    return assign
+    check_header(columns, source)
+    return RawFile(contract_names(columns, source), _rows(records, len(columns)))
 
 
 def _text(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
@@ -163,31 +135,3 @@ def _rows(records: Iterator[tuple[list[str], str]], width: int) -> Iterator[RawR
             yield RawRow(number, tuple(values))
             continue
         yield RawRow(number, None, reason, text.rstrip("\r\n")[:MAX_RAW_CHARACTERS])
-
-
-def _contract_names(header: tuple[str, ...], source: Source) -> tuple[str, ...]:
-    """The header with the contract's name of each column; a column that the contract does not name keeps its own."""
-    names = {source.header_of(name): name for name in source.columns}
-    # A column that is ignored must not pass for one that is called otherwise in the file.
-    return tuple(names.get(word, f'"{word}"' if word in source.columns else word) for word in header)
-
-
-def _check_header(header: tuple[str, ...], source: Source) -> None:
-    known = {source.header_of(name): name for name in source.columns}
-    twice = [name for name, times in Counter(header).items() if times > 1]
-    if twice:
-        # A file without a header shows its first row here, so only names of the contract are told.
-        private = any(column.sensitive for column in source.columns.values())
-        told = [name for name in twice if name in known or not private]
-        raise UnusableFileError(f"the header names {', '.join(told) or 'a column'} more than once")
-    missing = [word for word, name in known.items() if word not in header and name not in source.optional_in_file()]
-    if missing:
-        extra = [word for word in header if word not in known]
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise UnusableFileError(f"the header lacks {', '.join(_with_hint(name, extra) for name in missing[:5])}{more}")
-
-
-def _with_hint(name: str, extra: list[str]) -> str:
-    folded = {word.strip().lower(): word for word in extra}
-    close = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.75)
-    return f'{name} (is it "{folded[close[0]]}"?)' if close else name

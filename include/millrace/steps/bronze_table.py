@@ -11,7 +11,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import LongType, MapType, NestedField, StringType, TimestamptzType
 
-from millrace.domain.csv_rows import RawRow
+from millrace.domain.raw_rows import RawRow, Values
 
 SCHEMA = Schema(
     NestedField(1, "record", StringType(), required=True, doc="row, or file: the marker of a file"),
@@ -62,7 +62,7 @@ def rows_to_arrow(
     file: LandedFile,
     header: Sequence[str],
     rows: Sequence[RawRow],
-    assign_key: Callable[[tuple[str, ...]], str] | None,
+    assign_key: Callable[[Values], str] | None,
     origin: Origin,
 ) -> pa.Table:
     """Raw rows of one file, in their order."""

@@ -14,7 +14,9 @@ from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.domain.csv_rows import UnusableFileError, key_assigner, open_csv
+from millrace.domain.csv_rows import open_csv
+from millrace.domain.raw_rows import UnusableFileError, key_assigner
+from millrace.domain.unpacking import unpacked
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import (
     ARROW,
@@ -189,7 +191,7 @@ def _ingest_all(problem: Problem, files: list[LandedFile], origin: Origin, undo:
 def _write_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitStack) -> lake.DataFile | None:
     """The rows of one file in a data file, which `undo` deletes; None if there is no row."""
     chunks = object_store.stream(get_settings().landing_bucket, file.path, file.etag)
-    opened = open_csv(chunks, problem.source)
+    opened = open_csv(unpacked(chunks), problem.source)
     assign_key = key_assigner(opened.header, problem.source)
     with ExitStack() as mine:
         data: lake.DataFile | None = None

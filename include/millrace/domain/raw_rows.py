@@ -1,0 +1,90 @@
+"""Raw rows of a file, whatever its format: what a row is, why a file cannot be used, and the header's agreement with
+the contract."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from millrace.contract.source import Source
+
+MAX_RAW_CHARACTERS = 10_000
+"""How much of the text of a malformed row is kept."""
+Values = tuple[str | None, ...]
+"""The texts of a row in the header's order; None only where a format knows a null beside the empty text."""
+
+
+class UnusableFileError(Exception):
+    """The file as a whole cannot be trusted; its text says why, for a person."""
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A data row: its number from 1, and either its values in the header's order or why it has none, and its text."""
+
+    number: int
+    values: Values | None
+    malformed: str | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The header of a file, in the contract's names, and its rows, read as they are taken (and so only once)."""
+
+    header: tuple[str, ...]
+    rows: Iterator[RawRow]
+
+
+def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[Values], str] | None:
+    """A function that gives each row of one file its key, taken in the file's order; None if the file has its own.
+
+    The key is the SHA-256 of the row's declared fields, whatever the order of columns and whatever other columns the
+    file has, and how many equal rows the file has had so far: two equal rows are two rows, and the same file under
+    another name holds the same rows. It remembers each distinct row of the file, at about 150 bytes each.
+    """
+    # A source may have no key of its own at all; the empty set is within every header.
+    has_its_key = bool(source.primary_key) and set(source.primary_key) <= set(header)
+    if source.assigned_key is None or has_its_key:
+        return None
+    names = sorted(name for name in header if name in source.columns)
+    order = [header.index(name) for name in names]
+    seen: Counter[bytes] = Counter()
+
+    def assign(values: Values) -> str:
+        fields = list(zip(names, (values[position] for position in order), strict=True))
+        digest = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode())
+        seen[digest.digest()] += 1
+        return f"{digest.hexdigest()}:{seen[digest.digest()]}"
+
+    return assign
+
+
+def contract_names(header: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """The header with the contract's name of each column; a column that the contract does not name keeps its own."""
+    names = {source.header_of(name): name for name in source.columns}
+    # A column that is ignored must not pass for one that is called otherwise in the file.
+    return tuple(names.get(word, f'"{word}"' if word in source.columns else word) for word in header)
+
+
+def check_header(header: tuple[str, ...], source: Source) -> None:
+    known = {source.header_of(name): name for name in source.columns}
+    twice = [name for name, times in Counter(header).items() if times > 1]
+    if twice:
+        # A file without a header shows its first row here, so only names of the contract are told.
+        private = any(column.sensitive for column in source.columns.values())
+        told = [name for name in twice if name in known or not private]
+        raise UnusableFileError(f"the header names {', '.join(told) or 'a column'} more than once")
+    missing = [word for word, name in known.items() if word not in header and name not in source.optional_in_file()]
+    if missing:
+        extra = [word for word in header if word not in known]
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise UnusableFileError(f"the header lacks {', '.join(_with_hint(name, extra) for name in missing[:5])}{more}")
+
+
+def _with_hint(name: str, extra: list[str]) -> str:
+    folded = {word.strip().lower(): word for word in extra}
+    close = get_close_matches(name.lower(), list(folded), n=1, cutoff=0.75)
+    return f'{name} (is it "{folded[close[0]]}"?)' if close else name
