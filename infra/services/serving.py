@@ -19,6 +19,8 @@ def _replica(name: str) -> Service:
         waiting_for=lambda settings: probes.http(f"{settings.url(name)}/healthz"),
         wanted=lambda _settings: (ROOT / "serving" / "app.py").exists(),
         after=("postgres", "minio"),
+        # The first start of a clone compiles every module that it imports, beside everything else that starts.
+        patience_seconds=180,
     )
 
 
