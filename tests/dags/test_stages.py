@@ -9,6 +9,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.simulation.files import SimulatedFile
 from millrace.steps.pending import PENDING
+from tests.awaiting import await_that
 from tests.dags.running import FinishedRun, run_dag, run_stage
 from tests.tables import gold_keys, land_simulated, served_rows
 from tests.throwaway import problem_like
@@ -115,8 +116,12 @@ def test_deploy_puts_the_candidate_in_force_everywhere(
     for url in fleet.replicas():
         answer = fleet.serves(url, problem.problem)
         assert (answer.version, answer.generation) == (champion.version, champion.generation)
-    reports = replica_reports.replica_reports(problem.problem)
-    assert {report.version for report in reports} == {champion.version}
+    # A replica serves first, and reports then.
+    await_that(
+        "every replica has reported it",
+        lambda: {report.version for report in replica_reports.replica_reports(problem.problem)} == {champion.version},
+        seconds=60,
+    )
 
 
 def test_the_champion_answers_with_its_factors(problem: Problem, deployed: FinishedRun) -> None:

@@ -50,8 +50,8 @@ def undisturbed() -> Iterator[Undisturbed]:
 
 
 def many_trials(content: dict[str, Any]) -> None:
-    """Enough for a search to be killed in the middle."""
-    content["training"]["trials"] = 24
+    """Enough for a search to be killed in the middle, on a fast machine too."""
+    content["training"]["trials"] = 48
 
 
 @pytest.fixture

@@ -22,5 +22,5 @@ def test_a_file_that_is_put_back_between_two_looks_is_told(monkeypatch: pytest.M
     async def first_event() -> TriggerEvent:
         return await anext(LandingTrigger("diabetes", poll_seconds=0.01).run())
 
-    event = asyncio.run(asyncio.wait_for(first_event(), timeout=5))
+    event = asyncio.run(asyncio.wait_for(first_event(), timeout=60))
     assert event.payload == {"new_files": 1, "first": "a.csv"}
