@@ -29,8 +29,8 @@ open: ## Print the addresses and logins
 logs: ## Follow the logs of all services (SERVICE=spark for one)
 	@$(INFRA) logs $(SERVICE)
 
-demo: up ## From raw files to served predictions, shown step by step (DATA=<folder> with the real files)
-	@.venv/bin/millrace demo $(if $(DATA),--data "$(DATA)")
+demo: up ## From raw files to served predictions, shown step by step (DATA=<folder> with the real files, PROBLEMS="stroke loan")
+	@.venv/bin/millrace demo $(PROBLEMS) $(if $(DATA),--data "$(DATA)")
 	@$(INFRA) open
 
 test: setup ## All tests; starts and stops a stack of its own (≤ 25 min)

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,23 +22,26 @@ def shipped(name: str) -> Problem:
     return load_problem(ROOT / "include" / "problems" / f"{name}.yaml")
 
 
-def gold_of(problem: Problem, rows: Sequence[dict[str, Any]], labels: Sequence[int | None]) -> pa.Table:
-    """Gold with these rows, typed by the contract, keys numbered."""
+def gold_of(
+    problem: Problem, rows: Sequence[dict[str, Any]], labels: Sequence[int | None], keys: Sequence[str] | None = None
+) -> pa.Table:
+    """Gold with these rows, typed by the contract, keys numbered unless they are given."""
     columns = {
         name: pa.array([row.get(name) for row in rows], ARROW[column.type])
         for name, column in problem.gold_columns().items()
     }
-    keys = pa.array([f'["{number:06d}"]' for number in range(len(rows))])
+    row_keys = pa.array(keys or [f'["{number:06d}"]' for number in range(len(rows))])
     times = pa.array([SOME_TIME] * len(rows), pa.timestamp("us", "UTC"))
-    return pa.table({"row_key": keys, "event_timestamp": times, **columns, "label": pa.array(labels, pa.int32())})
+    return pa.table({"row_key": row_keys, "event_timestamp": times, **columns, "label": pa.array(labels, pa.int32())})
 
 
 def real_gold(problem: Problem, file: Path) -> pa.Table:
-    """Gold of a real CSV file: as silver types it, nulls by the contract's spellings."""
+    """Gold of a real CSV file: as silver types it, nulls by its spellings, and the keys that the file has."""
     readers = {"string": str, "integer": lambda text: int(float(text)), "number": float}
-    rows, labels = [], []
+    rows, labels, keys = [], [], []
     with file.open(newline="", encoding="utf-8") as text:
         for raw in csv.DictReader(text):
+            keys.append(json.dumps([raw.get(name) for name in problem.source.primary_key]))
             labels.append(int(raw[problem.label.column] == str(problem.label.positive)))
             rows.append(
                 {
@@ -47,7 +51,7 @@ def real_gold(problem: Problem, file: Path) -> pa.Table:
                     for name, column in problem.gold_columns().items()
                 }
             )
-    return gold_of(problem, rows, labels)
+    return gold_of(problem, rows, labels, keys if problem.source.assigned_key is None else None)
 
 
 def drawn_gold(problem: Problem, rows: int = 400, seed: int = 0) -> pa.Table:

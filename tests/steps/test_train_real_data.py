@@ -60,6 +60,12 @@ def loan() -> tuple[Problem, LabelledRows]:
     return problem, labelled_rows(problem, real_gold(problem, DATA / "loan_data.csv"))
 
 
+@pytest.fixture(scope="module")
+def stroke() -> tuple[Problem, LabelledRows]:
+    problem = shipped("stroke")
+    return problem, labelled_rows(problem, real_gold(problem, DATA / "healthcare-dataset-stroke-data.csv"))
+
+
 def cross_validated(
     problem: Problem, rows: LabelledRows, configuration: Configuration, *, repeats: int, folds: int = 5
 ) -> Iterator[tuple[LabelledRows, np.ndarray]]:
@@ -86,6 +92,29 @@ def test_diabetes_reaches_what_honest_models_reach(
     problem, rows = diabetes
     found = [auc(held.labels, told) for held, told in cross_validated(problem, rows, configuration, repeats=4)]
     assert 0.81 <= np.mean(found) <= 0.87, np.mean(found)
+
+
+@pytest.mark.parametrize("configuration", [LOGISTIC, SMALL_TREES], ids=lambda one: one.estimator)
+def test_stroke_reaches_what_honest_models_reach_where_one_row_in_twenty_is_positive(
+    stroke: tuple[Problem, LabelledRows], configuration: Configuration
+) -> None:
+    problem, rows = stroke
+    assert len(rows.labels) == 5_110
+    assert int(rows.labels.sum()) == 249
+    areas, precisions = [], []
+    for held, told in cross_validated(problem, rows, configuration, repeats=2):
+        areas.append(auc(held.labels, told))
+        precisions.append(float(metrics.average_precision(held.labels, told, metrics.once(len(told)))[0]))
+    assert 0.825 <= np.mean(areas) <= 0.875, np.mean(areas)
+    assert 3 * rows.labels.mean() <= np.mean(precisions) <= 0.35, np.mean(precisions)
+
+
+def test_an_honest_stroke_model_passes_the_gate(stroke: tuple[Problem, LabelledRows]) -> None:
+    problem, rows = stroke
+    candidate = open_package(fit_candidate(problem, rows, SMALL_TREES, {}))
+    baseline = open_package(fit_candidate(problem, rows, LOGISTIC, {}))
+    evidence = evaluate_candidate(problem, rows, candidate, baseline=baseline, champion=None)
+    assert [one for one in judge(problem.gate, evidence) if not one.passed and one.name != "latency"] == []
 
 
 def test_loan_reaches_what_honest_models_reach_and_owes_part_of_it_to_its_override(
