@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.problem import Problem
+from millrace.contract.star import star_tables
 
 HOW_TO_FIX = "edit the file, then run `make lint`; docs/reference/problem.md explains every key"
 
@@ -57,6 +58,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
     errors: list[InvalidProblemError] = []
     owner_of_source: dict[str, str] = {}
     owner_of_prefix: dict[str, str] = {}
+    owner_of_table: dict[str, str] = {}
     for path in sorted(folder.glob(PROBLEM_FILES)):
         try:
             problem = load_problem(path)
@@ -65,11 +67,17 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
                     taken = f"source {source} is already declared by problem {owner_of_source[source]}"
                     raise _invalid("Two problems declare one source", str(path), taken, "a name used once")
             _refuse_nested(problem.landing_prefix, owner_of_prefix, path)
+            tables = star_tables(problem.warehouse) if problem.warehouse else ()
+            for table in tables:
+                if table in owner_of_table:
+                    taken = f"warehouse.{table} is already declared by problem {owner_of_table[table]}"
+                    raise _invalid("Two problems make one warehouse table", str(path), taken, "a name used once")
         except InvalidProblemError as error:
             errors.append(error)
             continue
         owner_of_source |= dict.fromkeys(problem.sources, problem.problem)
         owner_of_prefix[problem.landing_prefix] = problem.problem
+        owner_of_table |= dict.fromkeys(tables, problem.problem)
         problems[problem.problem] = problem
     return problems, errors
 

@@ -64,6 +64,21 @@ def serving_table(problem: str) -> str:
     return f"serving_{problem}"
 
 
+def dimension_table(dimension: str) -> str:
+    """The table of the schema `warehouse` with the members of a dimension."""
+    return f"dim_{dimension}"
+
+
+def fact_table(fact: str) -> str:
+    """The table of the schema `warehouse` with a row for each row of silver, which points at dimensions."""
+    return f"fact_{fact}"
+
+
+def observed_table(problem: str) -> str:
+    """The table of the schema `warehouse` with what each row said of the dimensions, from which they are made."""
+    return f"observed_{problem}"
+
+
 def landing_asset(source: str) -> str:
     return f"landing/{source}"
 

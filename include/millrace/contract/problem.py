@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, node_inputs, node_name
 from millrace.contract.modelling import Gate, Training
 from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
+from millrace.contract.star import Star, check_star
 
 
 class Label(Model):
@@ -108,6 +109,15 @@ class Problem(Model):
     """How a probability is told to the caller."""
     schedules: Schedules = Schedules()
     """When work starts by itself, besides data arriving."""
+    # No part of a dump, which goes into packages: what the warehouse makes of the rows changes no model.
+    warehouse: Star | None = Field(default=None, exclude=True)
+    """A star schema of the source's rows, besides the serving table."""
+
+    @model_validator(mode="after")
+    def _star_fits_the_source(self) -> Self:
+        if self.warehouse is not None:
+            check_star(self.warehouse, self.source)
+        return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
