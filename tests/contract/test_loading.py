@@ -6,23 +6,7 @@ import pytest
 import yaml
 
 from millrace.contract.loading import InvalidProblemError, get_problem, load_problem, load_problems
-
-MINIMAL = """\
-problem: churn
-title: Churn
-owner: crm
-sources:
-  customers:
-    primary_key: [customer]
-    assigned_time: file_modified
-    columns:
-      customer: {type: string}
-      months: {type: integer, min: 0}
-      plan: {type: string, allowed: [basic, pro], nullable: true}
-      email: {type: string, sensitive: true}
-      left: {type: boolean, nullable: true}
-label: {column: left, positive: true}
-"""
+from tests.contract.minimal import MINIMAL
 
 
 def write(folder: Path, text: str, name: str = "churn") -> Path:

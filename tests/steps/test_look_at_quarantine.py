@@ -7,25 +7,14 @@ import pytest
 from millrace.contract.loading import load_problem
 from millrace.contract.problem import Problem
 from millrace.steps.look_at_quarantine import told
+from tests.contract.minimal import MINIMAL
 
-CHURN = """\
-problem: churn
-title: Churn
-owner: crm
-sources:
-  customers:
-    primary_key: [customer]
-    assigned_time: file_modified
-    columns:
-      customer: {type: string}
-      email: {type: string, pattern: ".+@.+", sensitive: true}
-      months: {type: integer, min: 0}
-      paid_months: {type: integer, min: 0}
-      left: {type: boolean, nullable: true}
-    rules:
-      - {name: paid_within_stay, left: paid_months, operator: "<=", right: months}
-label: {column: left, positive: true}
-"""
+RULE = '    rules: [{name: paid_within_stay, left: paid_months, operator: "<=", right: months}]\n'
+CHURN = (
+    MINIMAL.replace("email: {type: string", 'email: {type: string, pattern: ".+@.+"')
+    .replace("      months:", "      paid_months: {type: integer, min: 0}\n      months:")
+    .replace("label:", f"{RULE}label:")
+)
 
 
 @pytest.fixture
