@@ -8,14 +8,12 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from millrace.contract.constraints import (
-    RAW_PATTERNS,
     ColumnConstraint,
     HasType,
     InRange,
@@ -27,6 +25,7 @@ from millrace.contract.constraints import (
 )
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
+from millrace.domain.times import as_timestamp
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -46,27 +45,12 @@ HASHABLE = (str, int, float)
 Row = dict[str, Scalar | None]
 
 
-def as_timestamp(text: str) -> datetime:
-    """The time that an ISO 8601 text tells, UTC unless it says otherwise.
-
-    Raises:
-        ValueError: If it is not of the form that files may have, or no such time exists.
-    """
-    if not _TIMESTAMP.fullmatch(text):
-        raise ValueError("not an ISO 8601 time")
-    found = datetime.fromisoformat(text.replace("UTC", "Z").replace(" Z", "Z").replace(" +", "+").replace(" -", "-"))
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-_TIMESTAMP = re.compile(RAW_PATTERNS["timestamp"], re.ASCII)
-
-
 def _is_time(text: str) -> str:
     as_timestamp(text)
     return text
 
 
-# A time stays the text that the caller sent: feature programs read no times, and the answer shows what was sent.
+# A time stays the text that the caller sent: feature programs read its text, and the answer shows what was sent.
 TYPES: dict[ColumnType, Any] = {
     "string": str,
     "integer": Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)],

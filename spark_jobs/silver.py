@@ -36,7 +36,7 @@ def write_silver(
         empty: Whether silver holds no row, so that there is nothing to merge with.
         rebuild: Whether the contract changed, so that every row is replaced.
     """
-    of, versions = layout(problem.source, problem.label.column), valid(judged)
+    of, versions = layout(problem.source, problem.label_column), valid(judged)
     states = states_of_versions(versions, of)
     if empty or rebuild:
         rows = mark_stale(rows_of_states(merge_states(states), of), quarantined)

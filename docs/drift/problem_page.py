@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from docs.drift.markdown import table
-from millrace.contract import constraints, feature_nodes, modelling, names, problem, source
+from millrace.contract import aggregations, constraints, feature_nodes, modelling, names, problem, serving, source, star
 from millrace.contract.feature_nodes import FeatureNode
 from millrace.contract.modelling import DEFAULT_SEARCH_SPACE
 from millrace.contract.source import ColumnName, Identifier, Model, Scalar
@@ -29,6 +29,9 @@ PARTS: tuple[type[Model], ...] = (
     source.CrossColumnRule,
     source.Quality,
     problem.Label,
+    aggregations.EventLabel,
+    aggregations.Where,
+    aggregations.Aggregation,
     problem.Override,
     *get_args(get_args(FeatureNode)[0]),
     modelling.Training,
@@ -36,9 +39,12 @@ PARTS: tuple[type[Model], ...] = (
     modelling.Split,
     modelling.Gate,
     modelling.GroupLimit,
-    problem.Serving,
-    problem.RiskBand,
+    serving.Serving,
+    serving.RiskBand,
     problem.Schedules,
+    star.Star,
+    star.Fact,
+    star.Dimension,
 )
 """Every model of the contract, in the order in which a reader meets them."""
 
@@ -188,6 +194,9 @@ def _names() -> str:
         "broken rows with their reasons": names.quarantine("<source>"),
         "rows for training": names.gold("<problem>"),
         "serving table (Postgres, database and schema `warehouse`)": f"warehouse.{names.serving_table('<problem>')}",
+        "fact table of a star schema": f"warehouse.{names.fact_table('<fact>')}",
+        "dimension of a star schema": f"warehouse.{names.dimension_table('<dimension>')}",
+        "what each row said of the dimensions": f"warehouse.{names.observed_table('<problem>')}",
         "DAG of a stage": names.dag_id("<problem>", "<stage>"),
         "tag of the gold that trained a model": names.training_tag("<run>"),
     }

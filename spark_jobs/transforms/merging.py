@@ -27,7 +27,7 @@ class Layout:
         return (*self.frozen, *self.corrected, *([self.label] if self.label else []))
 
 
-def layout(source: Source, label: str) -> Layout:
+def layout(source: Source, label: str | None) -> Layout:
     """The layout of a source; in an append source the whole first row stays, its label too."""
     append = source.mode == "append"
     # A time column of that name is the event time itself, which each silver row has anyway.

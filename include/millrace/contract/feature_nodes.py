@@ -78,13 +78,27 @@ class OneHot(Model):
     kind: Literal["one_hot"] = "one_hot"
     input: ColumnName
     """A column."""
+    depth: int | None = Field(default=None, ge=1, le=9)
+    """How many leading parts of a dotted text count: 1 takes electronics from electronics.audio. Default: all."""
     levels: tuple[str, ...] | None = None
     """Default: the allowed values of the column, otherwise the 30 most frequent in training; others are unknown."""
     name: ColumnName | None = None
     """Default: the column's name; each level is then `<name>=<level>`."""
 
 
-FeatureNode = Annotated[Numeric | Log1p | Ratio | Bin | Missing | OneHot, Field(discriminator="kind")]
+class TimePart(Model):
+    """The hour (0 to 23) or the weekday (Monday is 0) of a time, in UTC; -1 where it is missing."""
+
+    kind: Literal["time_part"] = "time_part"
+    input: ColumnName
+    """A timestamp column, the event time included; callers then send it."""
+    part: Literal["hour", "weekday"]
+    """What of the time counts."""
+    name: ColumnName | None = None
+    """Default: `<input>_<part>`."""
+
+
+FeatureNode = Annotated[Numeric | Log1p | Ratio | Bin | Missing | OneHot | TimePart, Field(discriminator="kind")]
 
 
 def node_inputs(node: FeatureNode) -> tuple[str, ...]:
@@ -99,4 +113,6 @@ def node_name(node: FeatureNode) -> str:
     if node.name is not None:
         return node.name
     (source,) = node_inputs(node)
+    if isinstance(node, TimePart):
+        return f"{source}_{node.part}"
     return source if isinstance(node, Numeric | OneHot) else f"{source}_{node.kind}"

@@ -1,13 +1,22 @@
 """A problem: everything that Millrace must know to turn its tables into served predictions."""
 
-import hashlib
-import json
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, node_inputs, node_name
+from millrace.contract.aggregations import (
+    Aggregation,
+    EventLabel,
+    Where,
+    check_aggregations,
+    check_event_label,
+    check_where,
+)
+from millrace.contract.feature_checks import check_features
+from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
+from millrace.contract.hashing import deciding, digest
 from millrace.contract.modelling import Gate, Training
+from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
 from millrace.contract.star import Star, check_star
 
@@ -19,6 +28,21 @@ class Label(Model):
     """The column; gold calls it `label`, 1 for the positive value, 0 for any other, null while it is unknown."""
     positive: Scalar = 1
     """The value that means "yes", of the column's type."""
+
+    def in_words(self) -> str:
+        """When the answer is yes, for people."""
+        return f"`{self.column}` is `{self.positive}`"
+
+
+def _told_by(label: Any) -> str:
+    told = "event" in label if isinstance(label, dict) else isinstance(label, EventLabel)
+    return "event" if told else "column"
+
+
+AnyLabel = Annotated[
+    Annotated[Label, Tag("column")] | Annotated[EventLabel, Tag("event")],
+    Discriminator(_told_by),
+]
 
 
 class Override(Model):
@@ -34,37 +58,6 @@ class Override(Model):
     """The probability that such rows get."""
     reason: str = Field(min_length=10)
     """Why this is a rule and not something to learn; shown with each prediction it decides."""
-
-
-class RiskBand(Model):
-    """A name for the probabilities below a bound."""
-
-    name: str = Field(min_length=1, max_length=40)
-    """What callers read as `risk`."""
-    below: float = Field(gt=0, le=1)
-    """Probabilities below this bound, and not below the one before, are of this band."""
-
-
-class Serving(Model):
-    """How a probability is told to the caller."""
-
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """From this probability on, a prediction is told as positive."""
-    risk_bands: tuple[RiskBand, ...] = (
-        RiskBand(name="low", below=0.2),
-        RiskBand(name="medium", below=0.5),
-        RiskBand(name="high", below=1.0),
-    )
-    """Rising bounds; the last is 1.0."""
-    factors: int = Field(default=3, ge=0, le=20)
-    """How many of the input columns that moved the prediction most are told."""
-
-    @model_validator(mode="after")
-    def _bands_cover_everything(self) -> Self:
-        bounds = [band.below for band in self.risk_bands]
-        if not bounds or bounds != sorted(set(bounds)) or bounds[-1] != 1.0:
-            raise ValueError(f"risk_bands must rise and end at 1.0, found {bounds}")
-        return self
 
 
 class Schedules(Model):
@@ -91,16 +84,18 @@ class Problem(Model):
     """One source a problem for now; the map leaves room for more."""
     entities: tuple[ColumnName, ...] = ()
     """Reserved: join keys of online features; default: the primary key."""
-    label: Label
-    """What is to be predicted."""
+    rows: Where | None = None
+    """Which rows of the source are predicted for; the others tell aggregations and an event label. Default: all."""
+    label: AnyLabel
+    """What is to be predicted: what a column says, or whether a later [event](#eventlabel) comes."""
     overrides: tuple[Override, ...] = ()
     """Rules that decide before the model."""
     exclude: tuple[ColumnName, ...] = ()
     """Columns that go to gold but are no input of the model: groups to watch, facts known too late."""
     features: tuple[FeatureNode, ...] = ()
     """Row-level features; default: one for each input column, by its type, and a missing flag where it is nullable."""
-    aggregations: tuple[()] = ()
-    """Reserved: features across rows."""
+    aggregations: tuple[Aggregation, ...] = ()
+    """Columns of gold that earlier rows tell; they are inputs like any other."""
     training: Training = Training()
     """How models are searched and fitted."""
     gate: Gate = Gate()
@@ -121,9 +116,11 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
-        columns, inputs = self.columns(), self.input_columns()
-        label = self.label.column
-        wanted = {"label.column": [label], "exclude": list(self.exclude), "entities": list(self.entities)}
+        self._check_events()
+        columns, inputs = {**self.columns(), **self.gold_columns()}, self.input_columns()
+        label = self.label_column
+        wanted = {"label.column": [label] if label else [], "exclude": list(self.exclude)}
+        wanted["entities"] = list(self.entities)
         wanted["overrides"] = [o.column for o in self.overrides]
         wanted["gate.groups"] = [g.column for g in self.gate.groups]
         wanted["training.split.group"] = [self.training.split.group] if self.training.split.group else []
@@ -133,11 +130,7 @@ class Problem(Model):
                     raise ValueError(f"{place} names {name}, which is not a column of the source")
                 if columns[name].sensitive and place != "entities":
                     raise ValueError(f"{place} names {name}, which is sensitive and so never reaches gold or a model")
-        if columns[label].type not in ("integer", "boolean", "string"):
-            raise ValueError(f"label.column {label} must be integer, boolean or string, not {columns[label].type}")
-        label_type: type[Scalar] = {"integer": int, "boolean": bool, "string": str}[columns[label].type]
-        if type(self.label.positive) is not label_type:
-            raise ValueError(f"label.positive {self.label.positive!r} is not a {columns[label].type}")
+        self._check_label()
         if taken := [n for n in columns if n.lower() == "label" and n != label]:
             raise ValueError(
                 f"the column name {taken[0]} is that of gold's label; choose another, and say `header: {taken[0]}`"
@@ -147,13 +140,35 @@ class Problem(Model):
         for position, override in enumerate(self.overrides):
             self._check_override(f"overrides.{position}", override)
         self._check_groups()
-        self._check_features(set(inputs))
+        check_features(self.features, inputs, self.columns(), self._times())
         return self
+
+    def _check_events(self) -> None:
+        if self.rows is not None:
+            check_where("rows", self.rows, self.source)
+        check_aggregations(self.aggregations, self.source)
+        if isinstance(self.label, EventLabel):
+            check_event_label(self.label, self.source)
+        if self.training.split.by == "key" and (self.aggregations or isinstance(self.label, EventLabel)):
+            raise ValueError(
+                "training.split: by key would part the rows of one user or session, which tell of the same events, and"
+                " the model would be judged on what it has seen; say by: group with the column they share, or by: time"
+            )
+
+    def _check_label(self) -> None:
+        if isinstance(self.label, EventLabel):
+            return
+        name, kind = self.label.column, self.columns()[self.label.column].type
+        if kind not in ("integer", "boolean", "string"):
+            raise ValueError(f"label.column {name} must be integer, boolean or string, not {kind}")
+        label_type: type[Scalar] = {"integer": int, "boolean": bool, "string": str}[kind]
+        if type(self.label.positive) is not label_type:
+            raise ValueError(f"label.positive {self.label.positive!r} is not a {kind}")
 
     def _check_override(self, place: str, override: Override) -> None:
         if override.column not in self.request_columns():
             raise ValueError(f"{place} needs {override.column} in the request")
-        column = self.columns()[override.column]
+        column = self.gold_columns()[override.column]
         kinds: dict[ColumnType, tuple[type[Scalar], ...]] = {
             "integer": (int,),
             "number": (int, float),
@@ -180,29 +195,6 @@ class Problem(Model):
                     f"{place} names {name}, but gold has no such column: key, event time and label are no groups"
                 )
 
-    def _check_features(self, known: set[str]) -> None:
-        taken: set[str] = set()
-        for position, node in enumerate(self.features):
-            for name in node_inputs(node):
-                if name not in known | taken and name in self.columns() and self.columns()[name].type == "timestamp":
-                    raise ValueError(
-                        f"features.{position} reads {name}: a timestamp is no input; bring what matters of it, such as"
-                        " an age in days, as a number"
-                    )
-                if name not in known | taken:
-                    raise ValueError(
-                        f"features.{position} reads {name}, which is neither an input column nor an earlier feature"
-                    )
-            if isinstance(node, OneHot | Missing) and node.input not in known:
-                raise ValueError(f"features.{position} ({node.kind}) must read a column, not the feature {node.input}")
-            if node_name(node) in taken:
-                raise ValueError(f"features.{position}: the name {node_name(node)} is taken")
-            if isinstance(node, Numeric | OneHot) and node.input in known:
-                kind = self.columns()[node.input].type
-                if isinstance(node, Numeric) and kind == "string":
-                    raise ValueError(f"features.{position}: {node.input} is a string; use one_hot")
-            taken.add(node_name(node))
-
     @property
     def source_name(self) -> str:
         return next(iter(self.sources))
@@ -216,23 +208,42 @@ class Problem(Model):
         """The prefix of the landing bucket under which files of the source appear, ending in "/"."""
         return self.source.landing or f"{self.source_name}/"
 
+    @property
+    def label_column(self) -> str | None:
+        """The column that tells the label; None where a later event does."""
+        return self.label.column if isinstance(self.label, Label) else None
+
     def columns(self) -> dict[str, Column]:
         """Every column of the source."""
         return dict(self.source.columns)
 
     def gold_columns(self) -> dict[str, Column]:
-        """What gold carries besides key, time and label: every column that is not sensitive."""
+        """What gold carries besides key, time and label: every column that is not sensitive, and the aggregations."""
         source = self.source
-        reserved = {*source.primary_key, source.event_timestamp, self.label.column}
-        return {n: c for n, c in source.columns.items() if n not in reserved and not c.sensitive}
+        reserved = {*source.primary_key, source.event_timestamp, self.label_column}
+        told = {n: c for n, c in source.columns.items() if n not in reserved and not c.sensitive}
+        if self.rows is not None and self.rows.column in told and told[self.rows.column].type != "boolean":
+            # Of the values that the source may have, gold and requests have those that are predicted for.
+            column = told[self.rows.column]
+            told[self.rows.column] = column.model_copy(update={"allowed": self.rows.any_of, "nullable": False})
+        return told | {one.name: one.as_column(source) for one in self.aggregations}
 
     def request_columns(self) -> dict[str, Column]:
-        """What a caller sends: the inputs of model and overrides, and times where a rule compares them."""
+        """What a caller sends: the inputs of model and overrides, and times that a feature reads or a rule compares."""
         overriding = {o.column for o in self.overrides}
-        sendable = {n: c for n, c in self.gold_columns().items() if n not in self.exclude or n in overriding}
+        read = {node.input for node in self.features if isinstance(node, TimePart)}
+        times = {n: c for n, c in self._times().items() if n in read}
+        sendable = {n: c for n, c in self.gold_columns().items() if n not in self.exclude or n in overriding} | times
         rules = [(rule.left, rule.right) for rule in self.source.rules]
         compared = {name for sides in rules if sendable.keys() >= {*sides} for name in sides}
-        return {n: c for n, c in sendable.items() if c.type != "timestamp" or n in compared}
+        return {n: c for n, c in sendable.items() if c.type != "timestamp" or n in compared | read}
+
+    def _times(self) -> dict[str, Column]:
+        """The times that a feature may read: the event time, and those of gold."""
+        name = self.source.event_timestamp
+        event_time = {} if name is None or name in self.exclude else {name: self.source.columns[name]}
+        there = {n: c for n, c in self.gold_columns().items() if c.type == "timestamp" and n not in self.exclude}
+        return event_time | there
 
     def input_columns(self) -> dict[str, Column]:
         """What the model may learn from: the request without the columns that only an override reads."""
@@ -255,26 +266,22 @@ class Problem(Model):
         return tuple(nodes)
 
     def contract_hash(self) -> str:
-        """SHA-256 (16 hex digits) of what decides which rows silver and gold hold, and what stands in them."""
-        told = {
-            "sources": {name: _deciding(source) for name, source in self.sources.items()},
-            "label": self.label.model_dump(mode="json"),
-        }
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+        """SHA-256 (16 hex digits) of what decides which rows silver holds, and what stands in them.
 
+        It decides gold, too, of a problem that looks at one row at a time.
+        """
+        told: dict[str, object] = {"sources": {name: deciding(source) for name, source in self.sources.items()}}
+        if isinstance(self.label, Label):
+            told["label"] = self.label.model_dump(mode="json")
+        return digest(told)
 
-def _deciding(source: Source) -> dict[str, object]:
-    # Words for people, and where files land, change no row.
-    told = source.model_dump(mode="json", exclude={"landing", "quality", "encoding"})
-    for later in ("trim", "decimal"):
-        # Keys that came later: the hash of a source that does not use them is what it was.
-        if told[later] == Source.model_fields[later].default:
-            del told[later]
-    told["columns"] = {name: _deciding_column(column) for name, column in source.columns.items()}
-    return told
-
-
-def _deciding_column(column: Column) -> dict[str, object]:
-    told = column.model_dump(mode="json", exclude={"description", "unit", "available", "header", "optional"})
-    # Rows of bronze are looked up under the header, too; a key that came later and is not used changes no hash.
-    return told if column.header is None else {**told, "header": column.header}
+    def gold_hash(self) -> str:
+        """SHA-256 (16 hex digits) of what decides gold: the contract hash, and what looks across rows of silver."""
+        across: dict[str, object] = {}
+        if self.rows is not None:
+            across["rows"] = self.rows.model_dump(mode="json")
+        if self.aggregations:
+            across["aggregations"] = [one.model_dump(mode="json") for one in self.aggregations]
+        if isinstance(self.label, EventLabel):
+            across["label"] = self.label.model_dump(mode="json")
+        return digest({"silver": self.contract_hash(), **across}) if across else self.contract_hash()

@@ -6,9 +6,20 @@ from math import isnan
 
 import numpy as np
 
-from millrace.contract.feature_nodes import Bin, FeatureNode, Log1p, Missing, Numeric, OneHot, Ratio, node_name
+from millrace.contract.feature_nodes import (
+    Bin,
+    FeatureNode,
+    Log1p,
+    Missing,
+    Numeric,
+    OneHot,
+    Ratio,
+    TimePart,
+    node_name,
+)
 from millrace.contract.source import ColumnType
-from millrace.domain.features import FeatureProgram, Matrix, Row, as_float32, bounds, level_keys
+from millrace.domain.features import FeatureProgram, Matrix, Row, as_float32, bounds, leading, level_keys
+from millrace.domain.times import micros, time_part
 
 # A step reads the row and the results of earlier nodes by name, and appends its features to the list.
 Step = Callable[[Row, dict[str, float], list[float]], None]
@@ -36,7 +47,9 @@ def compile_row(program: FeatureProgram) -> Callable[[Row], Matrix]:
     return run
 
 
-def _step(node: FeatureNode, types: Mapping[str, ColumnType], known: set[str]) -> Step:
+def _step(  # noqa: PLR0911 -- one line for each kind of node
+    node: FeatureNode, types: Mapping[str, ColumnType], known: set[str]
+) -> Step:
     match node:
         case Numeric():
             return _numeric(node, _reader(node.input, known))
@@ -50,6 +63,8 @@ def _step(node: FeatureNode, types: Mapping[str, ColumnType], known: set[str]) -
             return _missing(node)
         case OneHot():
             return _one_hot(node, types[node.input])
+        case TimePart():
+            return _time_part(node)
 
 
 def _reader(name: str, known: set[str]) -> Reader:
@@ -127,16 +142,29 @@ def _missing(node: Missing) -> Step:
 
 
 def _one_hot(node: OneHot, kind: ColumnType) -> Step:
-    column = node.input
+    column, depth = node.input, node.depth
     positions = {key: position for position, key in enumerate(level_keys(node.levels or (), kind))}
     other = len(positions)
     blank = [0.0] * (other + 1)
 
     def step(row: Row, _results: dict[str, float], features: list[float]) -> None:
         value = row.get(column)
+        if depth is not None and value is not None:
+            value = leading(str(value), depth)
         hot = blank.copy()
         # The hash of 1, 1.0 and true is the same, so they find one level.
         hot[other if value is None else positions.get(value, other)] = 1.0
         features += hot
+
+    return step
+
+
+def _time_part(node: TimePart) -> Step:
+    name, column = node_name(node), node.input
+
+    def step(row: Row, results: dict[str, float], features: list[float]) -> None:
+        value = time_part(node, micros(row.get(column)))
+        results[name] = value
+        features.append(value)
 
     return step

@@ -1,9 +1,9 @@
 """The feature program: row-level features as data, run by the same code in training (columns) and serving (one row).
 
 A column of values is a float64 array with NaN for a missing number (integers and booleans too), or an object array with
-None for a missing string. Everything inside is float64; one cast to float32 stands at the end, and after it this way of
-running and the one for single rows (`feature_rows`) agree exactly. A node reads the earlier node of that name, or else
-the column; `missing` and `one_hot` always read the column.
+None for a missing string or time. Everything inside is float64; one cast to float32 stands at the end, and after it
+this way of running and the one for single rows (`feature_rows`) agree exactly. A node reads the earlier node of that
+name, or else the column; `missing`, `one_hot` and `time_part` always read the column.
 """
 
 from collections import Counter
@@ -22,11 +22,13 @@ from millrace.contract.feature_nodes import (
     Numeric,
     OneHot,
     Ratio,
+    TimePart,
     node_inputs,
     node_name,
 )
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, ColumnName, ColumnType, Model, Scalar
+from millrace.domain.times import micros_of, time_parts
 
 Row = Mapping[str, Scalar | None]
 Columns = Mapping[str, NDArray[np.generic]]
@@ -84,7 +86,8 @@ def fit(problem: Problem, columns: Columns) -> FeatureProgram:
         if not isinstance(resolved, OneHot):
             known[node_name(resolved)] = _run_node(resolved, _numbers_of(resolved, columns, known))
     read = {name for node in fitted for name in node_inputs(node)}
-    return FeatureProgram(inputs={n: c.type for n, c in inputs.items() if n in read}, nodes=tuple(fitted))
+    types = {n: c.type for n, c in problem.request_columns().items() if n in read}
+    return FeatureProgram(inputs=types, nodes=tuple(fitted))
 
 
 def run_columns(program: FeatureProgram, columns: Columns) -> Matrix:
@@ -107,14 +110,14 @@ def as_float32(features: Floats) -> Matrix:
 
 
 def request_types(problem: Problem) -> dict[str, ColumnType]:
-    """The type of every column of a request that features or overrides read."""
-    return {name: column.type for name, column in problem.request_columns().items() if column.type != "timestamp"}
+    """The type of every column of a request."""
+    return {name: column.type for name, column in problem.request_columns().items()}
 
 
 def columns_of(rows: Sequence[Row], types: Mapping[str, ColumnType]) -> dict[str, NDArray[np.generic]]:
     """Turn rows into columns as this module reads them."""
     return {
-        name: np.array([row.get(name) for row in rows], dtype=object if kind == "string" else np.float64)
+        name: np.array([row.get(name) for row in rows], dtype=object if kind in ("string", "timestamp") else np.float64)
         for name, kind in types.items()
     }
 
@@ -132,7 +135,7 @@ def _resolve(
     named = node.model_copy(update={"name": node_name(node)})
     if isinstance(named, OneHot):
         return named.model_copy(update={"levels": _levels(problem, named, columns[named.input], inputs[named.input])})
-    if not isinstance(named, Missing):
+    if not isinstance(named, Missing | TimePart):
         for name in node_inputs(named):
             if name not in known and (name not in inputs or inputs[name].type == "string"):
                 raise _unfit(problem, named, f"{name} is a category", "a number", f"use one_hot for {name}")
@@ -156,7 +159,7 @@ def _levels(problem: Problem, node: OneHot, values: NDArray[np.generic], column:
     elif column.allowed is not None and len(column.allowed) <= MOST_LEVELS:
         levels = tuple(str(value) for value in column.allowed)
     elif column.type == "string":
-        levels = _most_frequent([str(value) for value in values.tolist() if value is not None])
+        levels = _most_frequent([leading(str(value), node.depth) for value in values.tolist() if value is not None])
     else:
         numbers = values.astype(np.float64)
         frequent = _most_frequent(numbers[~np.isnan(numbers)].tolist())
@@ -199,6 +202,8 @@ def _numbers_of(node: FeatureNode, columns: Columns, known: Mapping[str, Floats]
         if values.dtype == object:
             return [np.array([np.nan if value is None else 0.0 for value in values])]
         return [values.astype(np.float64)]
+    if isinstance(node, TimePart):
+        return [micros_of(columns[node.input])]
     return [known[n] if n in known else columns[n].astype(np.float64) for n in node_inputs(node)]
 
 
@@ -217,13 +222,23 @@ def _run_node(node: FeatureNode, inputs: list[Floats]) -> Floats:
     if isinstance(node, Bin):
         codes = np.searchsorted(np.array(node.edges), values, side="right").astype(np.float64)
         return np.where(np.isnan(values), -1.0, codes)
+    if isinstance(node, TimePart):
+        return time_parts(node, values)
     return np.isnan(values).astype(np.float64)
 
 
 def _one_hot_columns(node: OneHot, kind: ColumnType, values: NDArray[np.generic]) -> list[Floats]:
     compared = values if kind == "string" else values.astype(np.float64)
+    if node.depth is not None:
+        parts = [None if value is None else leading(value, node.depth) for value in compared.tolist()]
+        compared = np.array(parts, dtype=object)
     hits = [np.asarray(compared == key, dtype=np.float64) for key in level_keys(node.levels or (), kind)]
     return [*hits, 1.0 - np.sum(hits, axis=0)]
+
+
+def leading(text: str, depth: int | None) -> str:
+    """The leading parts of a dotted text; all of it where no depth is told, or it has no more."""
+    return text if depth is None else ".".join(text.split(".", depth)[:depth])
 
 
 def bounds(node: Numeric) -> tuple[float, float]:

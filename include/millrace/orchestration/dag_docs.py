@@ -49,7 +49,7 @@ def dag_doc(problem: Problem, stage: str) -> str:
         f"### {names.dag_title(problem.title, stage)}\n{problem.description}\n\n{WHAT[stage].format(**facts)}\n\n"
         f"**By hand:** {BY_HAND[stage]}\n\n"
         f"**Defined in** `include/problems/{problem.problem}.yaml`; owner {problem.owner}; "
-        f"label `{problem.label.column}` = {problem.label.positive!r}.\n\n"
+        f"the label is yes where {problem.label.in_words()}.\n\n"
         f"| column | type | unit | valid values | |\n|---|---|---|---|---|\n{columns}\n"
     )
 

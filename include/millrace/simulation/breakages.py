@@ -122,7 +122,7 @@ def _rule_choices(problem: Problem, rule: CrossColumnRule) -> list[tuple[str, st
     source = problem.source
     sides = {rule.left, rule.right}
     shared = any(sides & {other.left, other.right} for other in source.rules if other.name != rule.name)
-    if shared or sides & {*source.primary_key, source.event_timestamp, problem.label.column}:
+    if shared or sides & {*source.primary_key, source.event_timestamp, problem.label_column}:
         return []
     rng = steady(problem.problem, rule.name, "pool")
     times = np.full(_POOL_ROWS, int(np.datetime64("2010-01-01", "s").astype(int)))

@@ -27,7 +27,7 @@ def load_training_data(problem: Problem, *, run_key: str) -> dict[str, Any]:
             place=f"table {table}",
             found="no rows" if head is None else f"{lake.count(table, head.snapshot_id)} rows, none with a label",
             expected="rows with a label",
-            fix=f"land files of {problem.source_name} that carry {problem.label.column}, and let transform run",
+            fix=f"land files of {problem.source_name} that tell whether {problem.label.in_words()}",
         )
     lake.create_tag(table, tag, head.snapshot_id)
     if run_folder.read(problem.problem, run_key, run_folder.CONTRACT) is None:

@@ -49,7 +49,7 @@ def gate_table(conditions: Sequence[Condition]) -> str:
 def _predicts(problem: Problem, counts: dict[str, Any]) -> str:
     bands = ", ".join(f"{band.name} below {band.below:g}" for band in problem.serving.risk_bands)
     told = (
-        f"## What it predicts\n\nThe probability that `{problem.label.column}` is `{problem.label.positive}`. "
+        f"## What it predicts\n\nThe probability that {problem.label.in_words()}. "
         f"At or above {problem.serving.threshold:g} the answer is yes. Risk bands: {bands}."
     )
     rules = [
