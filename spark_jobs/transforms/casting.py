@@ -51,6 +51,8 @@ def typed(name: str, column: ContractColumn, source: Source) -> Column:
         return text
     if column.type in ("integer", "number"):
         text = _with_point(text, source)
+    elif column.type == "timestamp" and source.dates != "iso":
+        text = _with_year_first(text, source)
     looks_right = text.rlike(whole(RAW_PATTERNS[column.type]))
     if column.type == "boolean":
         value = F.lower(text).isin(*TRUE_SPELLINGS)
@@ -70,6 +72,17 @@ def typed(name: str, column: ContractColumn, source: Source) -> Column:
 def _with_point(text: Column, source: Source) -> Column:
     """A number as the patterns know it. Point and comma change places: "1.500" must not become one and a half."""
     return text if source.decimal == "." else F.translate(text, ".,", ",.")
+
+
+def _with_year_first(text: Column, source: Source) -> Column:
+    """A date that begins with its day or month, with or without a time, as ISO 8601; any other text as it is."""
+    said = whole(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})(.*)")
+    first, second, year = (F.regexp_extract(text, said, group) for group in (1, 3, 4))
+    day, month = (first, second) if source.dates == "day_first" else (second, first)
+    # Excel writes 9:05.
+    time = F.regexp_replace(F.regexp_extract(text, said, 5), r"^([ T])(?=[0-9]:)", "$10")
+    told = F.concat(year, F.lit("-"), F.lpad(month, 2, "0"), F.lit("-"), F.lpad(day, 2, "0"), time)
+    return F.when(text.rlike(said), told).otherwise(text)
 
 
 def whole(pattern: str) -> str:

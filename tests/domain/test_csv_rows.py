@@ -206,6 +206,27 @@ def test_a_file_that_has_its_key_gets_none() -> None:
     assert key_assigner(("a", "b"), SOURCE) is None
 
 
+def test_where_files_have_no_header_the_contract_names_their_columns() -> None:
+    source = SOURCE.model_copy(update={"has_header": False})
+    opened = open_csv([b"1,x,y\n2,z\n"], source)
+    assert opened.header == ("id", "a", "b")
+    assert [(row.number, row.values) for row in opened.rows] == [(1, ("1", "x", "y")), (2, None)]
+    told = "its first row has 2 fields, and a file without a header has 3"
+    assert why_unusable("1,x\n2,y,z\n", source) == told
+    assert "its first row names the columns" in why_unusable("ID,a, b\n1,x,y\n", source)
+
+
+def test_where_files_have_no_header_what_millrace_assigns_may_be_lacking() -> None:
+    source = KEYLESS.model_copy(update={"has_header": False})
+    assert open_csv([b"x\n"], source).header == ("a",)
+    assert open_csv([b"1,x\n"], source).header == ("id", "a")
+    assert "has 1 or 2" in why_unusable("1,x,y\n", source)
+
+
+def test_a_file_without_a_header_where_one_is_expected_is_told_the_way_out() -> None:
+    assert why_unusable("1,x,y\n").endswith("or has the file no header line? Then say has_header: false")
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 

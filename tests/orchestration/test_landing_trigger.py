@@ -16,8 +16,8 @@ def test_a_file_that_is_put_back_between_two_looks_is_told(monkeypatch: pytest.M
     listings = iter([[first], [back], [back]])
     news = iter([[], [back]])
     monkeypatch.setattr("millrace.contract.loading.get_problem", lambda *_: None)
-    monkeypatch.setattr("millrace.steps.ingest_files.landed", lambda _: next(listings, [back]))
-    monkeypatch.setattr("millrace.steps.ingest_files.new_files", lambda _: next(news, [back]))
+    monkeypatch.setattr("millrace.steps.landed_files.landed", lambda _: next(listings, [back]))
+    monkeypatch.setattr("millrace.steps.landed_files.new_files", lambda _: next(news, [back]))
 
     async def first_event() -> TriggerEvent:
         return await anext(LandingTrigger("diabetes", poll_seconds=0.01).run())

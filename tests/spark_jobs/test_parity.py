@@ -76,6 +76,30 @@ def test_what_is_read_where_the_source_says_how(spark: SparkSession) -> None:
     assert [(list(row)[:3], row["reasons"]) for row in found] == [(values, codes) for _, values, codes in cases]
 
 
+def test_dates_are_read_as_the_source_says(spark: SparkSession) -> None:
+    moment = datetime(2026, 1, 2, 9, 5, tzinfo=UTC)
+    both = {"2026-01-02T09:05": moment, "2026-01-02": moment.replace(hour=0, minute=0)}
+    wanted: dict[str, dict[str, datetime | None]] = {
+        "day_first": {
+            **both,
+            "2.1.2026 9:05": moment,
+            "02/01/2026 09:05:00": moment,
+            "2-1-2026T10:05+01:00": moment,
+            "31.01.2026": datetime(2026, 1, 31, tzinfo=UTC),
+            **dict.fromkeys(("1/31/2026", "31.02.2026", "2.1/2026", "2.1.26", "2.1.2026 9", "x2.1.2026"), None),
+        },
+        "month_first": {**both, "1/2/2026 9:05": moment, "31.01.2026": None},
+        "iso": {**both, "2.1.2026": None, "02/01/2026": None},
+    }
+    for dates, told in wanted.items():
+        column = Column(type="timestamp", nullable=True)
+        source = Source(assigned_key="row_content", assigned_time="file_modified", columns={"t": column}, dates=dates)
+        rows = judge(cast_rows(bronze_rows(spark, [{"t": text} for text in told]), source), source)
+        found = rows.orderBy("row_number").selectExpr("unix_micros(typed.t)", "reasons").collect()
+        micros = [(int(value.timestamp() * 1e6), []) if value else (None, ["type:t"]) for value in told.values()]
+        assert [tuple(row) for row in found] == micros, dates
+
+
 def test_a_malformed_row_has_that_reason_alone(spark: SparkSession) -> None:
     source = one_source(SAYABLE)
     (row,) = judge(cast_rows(bronze_rows(spark, [None]), source), source).select("reasons").collect()

@@ -13,7 +13,8 @@ from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps import ingest_files
-from millrace.steps.ingest_files import check_raw_data, ingest_raw_data, new_files
+from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
+from millrace.steps.landed_files import new_files
 from millrace.steps.pending import pending_ingest_files, pending_transform
 from tests.steps.small_problem import small_problem
 

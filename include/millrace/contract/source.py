@@ -116,21 +116,27 @@ class Quality(Model):
 class Source(Model):
     """Where rows come from and what each must be."""
 
-    format: Literal["csv"] = "csv"
-    """CSV with a header line; `.csv` is not required."""
+    format: Literal["csv", "parquet"] = "csv"
+    """csv, also packed by gzip or Zstandard, or parquet; what a file is called does not matter."""
+    has_header: bool = True
+    """Whether a file's first line names its columns. Without it, `columns` are those of the file, in its order; key and
+    time may be lacking where Millrace assigns them (csv)."""
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
-    """How the bytes of a file are read. It counts when a file is ingested: land a file that was set aside once more,
-    under another name."""
+    """How the bytes of a file are read that has no byte order mark (csv). It counts when a file is ingested: land a
+    file that was set aside once more, under another name."""
     landing: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*/)*$")
     """Prefix in the landing bucket, ending in "/"; default: the source's name."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    """The character between fields."""
+    """The character between fields (csv)."""
     trim: bool = False
     """Blanks (spaces and tabs) around a value are no part of it, nor around a name in the header. Bronze keeps the
     values as they are: a change counts for rows that are there, too."""
     decimal: Literal[".", ","] = "."
     """What stands before the fraction of a number or integer; with "," a point is refused, as it may part thousands.
-    Bronze keeps the values as they are: a change counts for rows that are there, too."""
+    Bronze keeps the values as they are: a change counts for rows that are there, too (csv)."""
+    dates: Literal["iso", "day_first", "month_first"] = "iso"
+    """How files write a timestamp: 2026-01-31; or as well 31.1.2026 or 31/01/2026 9:05 (day_first), or 1/31/2026
+    (month_first). A request says ISO 8601 whatever stands here. A change counts for rows that are there, too."""
     null_values: tuple[str, ...] = ("", "NA", "N/A", "null", "NULL")
     """Spellings of "no value" in any column."""
     mode: Literal["keyed", "append"] = "keyed"
@@ -161,11 +167,21 @@ class Source(Model):
             )
         if self.delimiter in '"\r\n\0':
             raise ValueError(f"delimiter {self.delimiter!r} cannot part fields: a quote or line end is another thing")
+        self._check_format()
         self._check_names()
         self._check_allowed()
         self._check_key_and_time()
         self._check_rules()
         return self
+
+    def _check_format(self) -> None:
+        of_text = ("has_header", "encoding", "delimiter", "decimal")
+        told = [key for key in of_text if getattr(self, key) != type(self).model_fields[key].default]
+        if self.format == "parquet" and told:
+            raise ValueError(f"{' and '.join(told)} cannot be said of format parquet, which knows it itself")
+        called = [name for name, column in self.columns.items() if column.header]
+        if not self.has_header and called:
+            raise ValueError(f"columns.{called[0]}.header names a header, and has_header says that files have none")
 
     def _check_names(self) -> None:
         folded: dict[str, str] = {}

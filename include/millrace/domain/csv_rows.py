@@ -18,6 +18,7 @@ from millrace.domain.raw_rows import (
     UnusableFileError,
     check_header,
     contract_names,
+    unnamed_columns,
 )
 from millrace.domain.unpacking import peeked
 
@@ -57,12 +58,14 @@ def open_csv(chunks: Iterable[bytes], source: Source) -> RawFile:
     # Why a file is set aside stands in logs and in bronze's markers; where a column is sensitive, no text of it does.
     private = any(column.sensitive for column in source.columns.values())
     records = _records(reader, line_text, quote_text=not private)
-    header = next(records, None)
-    if header is None:
+    first = next(records, None)
+    if first is None:
         raise UnusableFileError("the file is empty")
-    columns = tuple(word.strip(BLANKS) for word in header[0]) if source.trim else tuple(header[0])
-    check_header(columns, source)
-    return RawFile(contract_names(columns, source), _rows(records, len(columns)))
+    words = tuple(word.strip(BLANKS) for word in first[0]) if source.trim else tuple(first[0])
+    if not source.has_header:
+        return RawFile(unnamed_columns(words, source), _rows(chain([first], records), len(words)))
+    check_header(words, source)
+    return RawFile(contract_names(words, source), _rows(records, len(words)))
 
 
 def _text(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:

@@ -81,7 +81,26 @@ def check_header(header: tuple[str, ...], source: Source) -> None:
     if missing:
         extra = [word for word in header if word not in known]
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise UnusableFileError(f"the header lacks {', '.join(_with_hint(name, extra) for name in missing[:5])}{more}")
+        none = "; or has the file no header line? Then say has_header: false" if len(extra) == len(header) else ""
+        lacking = ", ".join(_with_hint(name, extra) for name in missing[:5])
+        raise UnusableFileError(f"the header lacks {lacking}{more}{none if source.format == 'csv' else ''}")
+
+
+def unnamed_columns(first_row: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    """The columns of a file that has no header: those of the contract in its order, as many as the first row has.
+
+    Raises:
+        UnusableFileError: If the first row has another number of fields, or is a header after all.
+    """
+    every = tuple(source.columns)
+    given = tuple(name for name in every if name not in source.optional_in_file())
+    columns = next((names for names in (every, given) if len(names) == len(first_row)), None)
+    if columns is None:
+        widths = " or ".join(map(str, sorted({len(every), len(given)})))
+        raise UnusableFileError(f"its first row has {len(first_row)} fields, and a file without a header has {widths}")
+    if [word.strip().lower() for word in first_row] == [name.lower() for name in columns]:
+        raise UnusableFileError("its first row names the columns, and the source says that files have no header line")
+    return columns
 
 
 def _with_hint(name: str, extra: list[str]) -> str:

@@ -60,7 +60,7 @@ class LandingTrigger(BaseEventTrigger):
         # Imported here, in the thread: these imports would hold up every other trigger of the process.
         from millrace.contract.loading import get_problem
         from millrace.settings import get_settings
-        from millrace.steps.ingest_files import landed, new_files
+        from millrace.steps.landed_files import landed, new_files
 
         problem = get_problem(self.problem, get_settings().problems_dir)
         listing = frozenset((file.path, file.etag, file.last_modified) for file in landed(problem))

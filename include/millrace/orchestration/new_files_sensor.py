@@ -24,7 +24,7 @@ class NewFilesSensor(BaseOperator):
         self.problem = problem
 
     def execute(self, context: "Context") -> int:  # noqa: RET503 - defer() raises
-        from millrace.steps.ingest_files import new_files
+        from millrace.steps.landed_files import new_files
 
         keys = context["params"].get("keys")
         found = new_files(self.problem)

@@ -1,21 +1,24 @@
 """Landed files → bronze: rows as strings and a marker for each file, in one commit on the attempt's branch."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import lru_cache
 from itertools import islice
+from tempfile import TemporaryFile
 from typing import Any, Literal
+
+import pyarrow as pa
 
 from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.domain.csv_rows import open_csv
-from millrace.domain.raw_rows import UnusableFileError, key_assigner
+from millrace.domain.parquet_rows import open_parquet
+from millrace.domain.raw_rows import RawFile, UnusableFileError, key_assigner
 from millrace.domain.unpacking import unpacked
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import (
@@ -31,84 +34,47 @@ from millrace.steps.bronze_table import (
     rows_to_arrow,
 )
 from millrace.steps.check_bronze import check_raw_data
+from millrace.steps.gathered_rows import GatheredRows
+from millrace.steps.landed_files import landed, new_files, removed_files
 
-__all__ = ["LandedFile", "check_raw_data", "ingest_raw_data", "landed", "new_files"]
+__all__ = ["check_raw_data", "ingest_raw_data"]
 
 log = logging.getLogger(__name__)
 
 BATCH_ROWS = 20_000
-"""Rows held in memory at once; each batch is a row group of the file's Parquet file."""
+"""Rows held in memory at once. A longer file has a Parquet file of its own, with a row group a batch."""
+RUN_FILES = 1_000
+"""A run takes at most so many files; the next one takes those that are left."""
+RUN_BYTES = 4 << 30
+"""After so many bytes a run takes no other file. A run that takes longer than its task may would never get anywhere."""
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of one file."""
+    """What became of one file. Its rows are in `data`, or among those gathered of small files."""
 
     file: LandedFile
-    status: Literal["ingested", "set_aside"]
-    detail: str | None
-    data: lake.DataFile | None
+    rows: int
+    detail: str | None = None
+    data: lake.DataFile | None = None
 
     @property
-    def rows(self) -> int:
-        return self.data.rows if self.data else 0
-
-
-def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[LandedFile]:
-    """Files under the landing prefix that bronze does not know, in the order they are ingested.
-
-    The newest marker of a path decides: a file replaced by another and then put back is ingested a third time, since
-    what it says is the latest word again.
-
-    Args:
-        snapshot_id: The snapshot of bronze to compare with; default: the head of main.
-    """
-    table = names.bronze_files(problem.source_name)
-    if snapshot_id is None:
-        head = lake.head(table)
-        snapshot_id = head.snapshot_id if head else None
-    known = _known(table, snapshot_id) if snapshot_id else _Known(frozenset(), {})
-    found = [file for file in landed(problem) if not known.holds(file)]
-    return sorted(found, key=lambda file: (file.last_modified, file.path))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the markers of a snapshot of bronze say."""
-
-    landings: frozenset[tuple[str, str, datetime]]
-    newest: Mapping[str, str]
-    """Path → ETag of the landing that was modified last."""
-
-    def holds(self, file: LandedFile) -> bool:
-        # The newest ETag again: written once more and nothing new. A landing that has a marker is never taken twice,
-        # though it be older than the newest: a store with versions shows it again when the newer one is deleted.
-        return self.newest.get(file.path) == file.etag or (file.path, file.etag, file.last_modified) in self.landings
-
-
-@lru_cache(maxsize=64)
-def _known(table: str, snapshot_id: int) -> _Known:
-    # A snapshot never changes, and the trigger looks every few seconds.
-    columns = ("path", "etag", "last_modified", "ingested_at")
-    markers = lake.read(table, snapshot_id=snapshot_id, columns=columns, where="record == 'file'").to_pylist()
-    markers.sort(key=lambda marker: (marker["last_modified"], marker["ingested_at"]))
-    return _Known(
-        frozenset((marker["path"], marker["etag"], marker["last_modified"]) for marker in markers),
-        {marker["path"]: marker["etag"] for marker in markers},
-    )
+    def status(self) -> Literal["ingested", "set_aside"]:
+        return "set_aside" if self.detail else "ingested"
 
 
 def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[str] | None = None) -> dict[str, Any]:
     """Append new files to a branch of bronze; `check_raw_data` publishes it.
 
     A file that cannot be used is set aside: its marker says why, and none of its rows is taken. A file that changes
-    while it is read is left for the next run.
+    while it is read is left for the next run, and so is what is beyond `RUN_FILES` and `RUN_BYTES`.
 
     Args:
         keys: Take only these objects of the landing bucket.
 
     Returns:
-        table, branch and base (both None if no file is new), rows, files, set_aside (path and detail), ingested_at.
+        table, branch and base (both None if no file is new), rows, files, set_aside (path and detail), left (files for
+        the next run), ingested_at.
 
     Raises:
         MillraceError: If one of `keys` is not under the landing prefix.
@@ -119,36 +85,31 @@ def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[s
     origin = Origin(datetime.now(UTC), run_id)
     with ExitStack() as undo:
         undo.callback(lake.drop_branch, branch)
-        done = list(_ingest_all(problem, _chosen(problem, keys, branch.base), origin, undo))
+        chosen = _chosen(problem, keys, branch.base)
+        now = _within_a_run(chosen)
+        gathered = GatheredRows(table, BATCH_ROWS, undo)
+        done = list(_ingest_all(problem, now, origin, gathered, undo))
         if done:
-            _append(branch, done, origin, undo)
+            _append(branch, done, gathered.close(), origin, undo)
             undo.pop_all()
+    left = len(chosen) - len(done)
+    if left:
+        log.info("%s files are left for the next run", f"{left:,}")
     return {
         "table": table,
         "branch": branch.name if done else None,
         "base": branch.base if done else None,
         "rows": sum(ingested.rows for ingested in done),
         "files": len(done),
-        "set_aside": [
-            {"path": ingested.file.path, "detail": ingested.detail}
-            for ingested in done
-            if ingested.status == "set_aside"
-        ],
+        "set_aside": [{"path": ingested.file.path, "detail": ingested.detail} for ingested in done if ingested.detail],
+        "left": left,
         "ingested_at": origin.ingested_at.isoformat(),
     }
 
 
-def landed(problem: Problem) -> Iterator[LandedFile]:
-    """Every file under the landing prefix, known to bronze or not."""
-    prefix = problem.landing_prefix
-    for found in object_store.list_objects(get_settings().landing_bucket, prefix):
-        parts = found.key.removeprefix(prefix).split("/")
-        # Other writers mark what is not finished, or not data, by such names.
-        if parts[-1] and not any(part.startswith((".", "_")) for part in parts):
-            yield LandedFile(found.key, found.etag, found.size, found.last_modified)
-
-
 def _chosen(problem: Problem, keys: list[str] | None, base: int) -> list[LandedFile]:
+    if removed := removed_files(problem, snapshot_id=base):
+        log.info("%s files are no longer there, such as %s; their rows stay", f"{len(removed):,}", removed[-1])
     found = new_files(problem, snapshot_id=base)
     if not keys:
         return found
@@ -165,50 +126,92 @@ def _chosen(problem: Problem, keys: list[str] | None, base: int) -> list[LandedF
     return [file for file in found if file.path in keys]
 
 
-def _ingest_all(problem: Problem, files: list[LandedFile], origin: Origin, undo: ExitStack) -> Iterator[Ingested]:
+def _within_a_run(files: list[LandedFile]) -> list[LandedFile]:
+    """The first files, within the bounds of a run; at least one if there is one."""
+    taken: list[LandedFile] = []
+    size = 0
+    for file in files[:RUN_FILES]:
+        size += file.size
+        if taken and size > RUN_BYTES:
+            break
+        taken.append(file)
+    return taken
+
+
+def _ingest_all(
+    problem: Problem, files: list[LandedFile], origin: Origin, gathered: GatheredRows, undo: ExitStack
+) -> Iterator[Ingested]:
     for file in files:
+        rows: pa.Table | lake.DataFile | None = None
+        detail = None
         try:
-            data, detail = _write_rows(problem, file, origin, undo), None
+            rows = _read_rows(problem, file, origin, undo)
         except UnusableFileError as error:
-            data, detail = None, str(error)
+            detail = str(error)
         except object_store.ObjectChangedError:
             log.warning("%s changed before it was read; the next run takes it", file.path)
             continue
         now = object_store.head(get_settings().landing_bucket, file.path)
         if now is None or now.etag != file.etag:
-            # Its data file stays out of the commit.
+            # Its rows stay out of the commit.
             log.warning("%s changed while it was read; the next run takes it", file.path)
-            if data:
-                data.discard()
+            if isinstance(rows, lake.DataFile):
+                rows.discard()
             continue
         if detail:
             log.warning("%s is set aside: %s", file.path, detail)
+            yield Ingested(file, 0, detail)
+        elif isinstance(rows, lake.DataFile):
+            log.info("%s: %s rows", file.path, f"{rows.rows:,}")
+            yield Ingested(file, rows.rows, data=rows)
         else:
-            log.info("%s: %s rows", file.path, f"{data.rows if data else 0:,}")
-        yield Ingested(file, "set_aside" if detail else "ingested", detail, data)
+            log.info("%s: %s rows", file.path, f"{rows.num_rows if rows else 0:,}")
+            if rows:
+                gathered.add(rows)
+            yield Ingested(file, rows.num_rows if rows else 0)
 
 
-def _write_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitStack) -> lake.DataFile | None:
-    """The rows of one file in a data file, which `undo` deletes; None if there is no row."""
-    chunks = object_store.stream(get_settings().landing_bucket, file.path, file.etag)
-    opened = open_csv(unpacked(chunks), problem.source)
-    assign_key = key_assigner(opened.header, problem.source)
-    with ExitStack() as mine:
+def _read_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitStack) -> pa.Table | lake.DataFile | None:
+    """The rows of one file: as a table if one batch holds them, else in a data file, which `undo` deletes.
+
+    None if there is no row.
+    """
+    with _opened(problem, file) as opened, ExitStack() as mine:
+        assign_key = key_assigner(opened.header, problem.source)
         data: lake.DataFile | None = None
         while rows := list(islice(opened.rows, BATCH_ROWS)):
+            batch = rows_to_arrow(file, opened.header, rows, assign_key, origin)
+            if data is None and len(rows) < BATCH_ROWS:
+                return batch
             if data is None:
                 data = lake.DataFile(names.bronze_files(problem.source_name), ARROW)
                 mine.callback(data.discard)
-            data.write(rows_to_arrow(file, opened.header, rows, assign_key, origin))
+            data.write(batch)
             if len(rows) == BATCH_ROWS:
                 log.info("%s: %s rows so far", file.path, f"{data.rows:,}")
         if data:
             data.close()
-        undo.push(mine.pop_all())
+            mine.pop_all()
+            undo.callback(data.discard)
     return data
 
 
-def _append(branch: lake.Branch, done: list[Ingested], origin: Origin, undo: ExitStack) -> None:
+@contextmanager
+def _opened(problem: Problem, file: LandedFile) -> Iterator[RawFile]:
+    chunks = object_store.stream(get_settings().landing_bucket, file.path, file.etag)
+    if problem.source.format == "csv":
+        yield open_csv(unpacked(chunks), problem.source)
+        return
+    # What a Parquet file holds stands at its end, so that it cannot be read as it comes.
+    with TemporaryFile() as spool:
+        for chunk in chunks:
+            spool.write(chunk)
+        yield open_parquet(spool, problem.source)
+
+
+def _append(
+    branch: lake.Branch, done: list[Ingested], gathered: lake.DataFile | None, origin: Origin, undo: ExitStack
+) -> None:
     markers = lake.DataFile(branch.table, ARROW)
     undo.callback(markers.discard)
     markers.write(
@@ -221,6 +224,6 @@ def _append(branch: lake.Branch, done: list[Ingested], origin: Origin, undo: Exi
         )
     )
     markers.close()
-    data = [ingested.data for ingested in done if ingested.data]
+    data = [*(ingested.data for ingested in done), gathered, markers]
     properties = {RUN_ID: origin.run_id, FILES: str(len(done)), ROWS: str(sum(ingested.rows for ingested in done))}
-    lake.add_files(branch, [*data, markers], properties)
+    lake.add_files(branch, [each for each in data if each], properties)
