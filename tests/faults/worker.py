@@ -1,36 +1,49 @@
-"""`python -m tests.faults.worker <problem>`: takes what has landed to the warehouse, DAG by DAG, as Airflow would.
+"""`python -m tests.faults.worker <problem>`: takes what has landed to the warehouse, with the steps that the DAGs run.
 
-It goes on until nothing is pending. Whatever fails is tried again, and whoever kills it may start it again.
+It goes on until nothing is pending. What fails is tried again, as Airflow would, and whoever kills it may start it
+again: every attempt has a name of its own.
 """
 
 import sys
 import time
+import traceback
+import uuid
 
-from tests import own_stack
+from millrace.adapters import connect
+from millrace.contract.errors import LostRaceError
+from millrace.contract.loading import get_problem
+from millrace.contract.problem import Problem
+from millrace.settings import get_settings
+from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
+from millrace.steps.load_warehouse import load_warehouse
+from millrace.steps.pending import PENDING
+from tests.steps.transforming import to_gold
 
-STAGES = ("ingest_files", "transform")
 AGAIN_SECONDS = 0.5
 
 
 def main(name: str) -> None:
-    own_stack.enter()
-    from millrace.contract.loading import get_problem
-    from millrace.settings import get_settings
-    from millrace.steps.pending import PENDING
-    from tests.dags.running import run_stage
-
     problem = get_problem(name, get_settings().problems_dir)
     while True:
         try:
-            behind = [stage for stage in STAGES if PENDING[stage](problem)]
-        except Exception as error:  # noqa: BLE001 - which error depends on what is down at this moment
-            print(f"cannot look: {error}", file=sys.stderr)
+            if PENDING["ingest_files"](problem):
+                attempt = uuid.uuid4().hex
+                check_raw_data(problem, ingest_raw_data(problem, attempt=attempt, run_id=attempt))
+            elif PENDING["transform"](problem):
+                transform(problem)
+            else:
+                return
+        except LostRaceError as error:
+            print(error, file=sys.stderr)
+        except Exception:  # noqa: BLE001 - which error depends on what is down at this moment
+            traceback.print_exc()
             time.sleep(AGAIN_SECONDS)
-            continue
-        if not behind:
-            return
-        finished = run_stage(problem, behind[0])
-        print(behind[0], finished.state, finished.tasks, file=sys.stderr)
+
+
+def transform(problem: Problem) -> None:
+    with connect.session() as spark:
+        to_gold(spark, problem, uuid.uuid4().hex)
+    load_warehouse(problem)
 
 
 if __name__ == "__main__":
