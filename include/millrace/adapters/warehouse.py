@@ -73,13 +73,18 @@ def lock(connection: Connection, problem: str) -> Loaded | None:
 
     Creates the schema when it is not there.
     """
+    take_turns(connection, _LEDGER, f"gold_loaded:{problem}")
+    return _loaded(connection, problem)
+
+
+def take_turns(connection: Connection, ledger: sql.SQL, name: str) -> None:
+    """Lock a name until the transaction ends; before, in a transaction of its own, create schema and ledger."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_OF_THE_SCHEMA,))
     connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse")
-    connection.execute(_LEDGER)
+    connection.execute(ledger)
     connection.commit()
     # The row may not exist yet, so the lock is on its name.
-    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('gold_loaded:' || %s, 0))", (problem,))
-    return _loaded(connection, problem)
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
 
 
 def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[str, str]) -> bool:
@@ -91,17 +96,38 @@ def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[
     Returns:
         Whether a column came, went or changed its type: then rows loaded earlier are incomplete.
     """
-    table = serving_table(problem)
-    first = sql.SQL("CREATE TABLE IF NOT EXISTS {} (row_key text PRIMARY KEY)").format(table)
+    first = sql.SQL("CREATE TABLE IF NOT EXISTS {} (row_key text PRIMARY KEY)").format(serving_table(problem))
     connection.execute(first)
-    there = _columns(connection, problem)
+    return fit_columns(connection, names.serving_table(problem), columns)
+
+
+def fit_columns(connection: Connection, table: str, columns: Mapping[str, str]) -> bool:
+    """Give a table of the schema exactly these columns.
+
+    Args:
+        columns: Name → Postgres type, as information_schema spells it.
+
+    Returns:
+        Whether a column came, went or changed its type.
+    """
+    there = columns_of(connection, table)
     gone = [name for name, kind in there.items() if columns.get(name) != kind]
     new = {name: kind for name, kind in columns.items() if there.get(name) != kind}
     changes = [sql.SQL("DROP COLUMN {}").format(sql.Identifier(name)) for name in gone]
     changes += [sql.SQL("ADD COLUMN {} {}").format(sql.Identifier(n), sql.SQL(kind)) for n, kind in new.items()]
     if changes:
-        connection.execute(sql.SQL("ALTER TABLE {} {}").format(table, sql.SQL(", ").join(changes)))
+        identifier = sql.Identifier(_SCHEMA, table)
+        connection.execute(sql.SQL("ALTER TABLE {} {}").format(identifier, sql.SQL(", ").join(changes)))
     return bool(changes)
+
+
+def columns_of(connection: Connection, table: str) -> dict[str, str]:
+    """Name → Postgres type of a table of the schema; empty where there is none."""
+    found = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+        (_SCHEMA, table),
+    )
+    return {str(name): str(kind) for name, kind in found}
 
 
 def stage(connection: Connection, name: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> int:
@@ -192,11 +218,3 @@ def _loaded(connection: Connection, problem: str) -> Loaded | None:
             "SELECT gold_table_uuid, gold_snapshot_id, gold_seq, rows FROM warehouse.gold_loaded WHERE problem = %s",
             (problem,),
         ).fetchone()
-
-
-def _columns(connection: Connection, problem: str) -> dict[str, str]:
-    found = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
-        (_SCHEMA, names.serving_table(problem)),
-    )
-    return {str(name): str(kind) for name, kind in found}

@@ -99,7 +99,7 @@ def _check_dimension(place: str, dimension: Dimension, columns: Mapping[str, Col
             raise ValueError(f"{place}.key names {name}, a {kind}; a key is {' or '.join(KEY_TYPES)}")
         if name in dimension.columns:
             raise ValueError(f"{place}.columns.{name} is the key already")
-    taken = {surrogate(place.rpartition(".")[2]), "valid_from", "valid_to", "is_current"}
+    taken = {surrogate(place.rpartition(".")[2]), "event_timestamp", "valid_from", "valid_to", "is_current"}
     _refuse_taken(f"{place}.columns", (*dimension.key, *dimension.columns), taken)
     if len(set(dimension.key)) != len(dimension.key):
         raise ValueError(f"{place}.key lists a column twice")

@@ -94,7 +94,7 @@ def _upsert(connection: warehouse.Connection, problem: Problem, snapshot_id: int
         columns=tuple(columns),
         where=None if since is None else f"gold_seq > {since}",
     )
-    staged = warehouse.stage(connection, "staged_rows", columns, _rows(batches, tuple(columns)))
+    staged = warehouse.stage(connection, "staged_rows", columns, rows_of(batches, tuple(columns)))
     warehouse.upsert(connection, problem.problem, "staged_rows", columns, gold_snapshot_id=snapshot_id)
     return staged
 
@@ -105,10 +105,11 @@ def _delete(connection: warehouse.Connection, problem: Problem, snapshot_id: int
     if warehouse.count(connection, problem.problem) == lake.count(gold, snapshot_id):
         return 0
     keys = lake.read_batches(gold, snapshot_id=snapshot_id, columns=("row_key",))
-    warehouse.stage(connection, "staged_keys", {"row_key": "text"}, _rows(keys, ("row_key",)))
+    warehouse.stage(connection, "staged_keys", {"row_key": "text"}, rows_of(keys, ("row_key",)))
     return warehouse.delete_missing(connection, problem.problem, "staged_keys")
 
 
-def _rows(batches: Iterator[pa.RecordBatch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+def rows_of(batches: Iterator[pa.RecordBatch], columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """Rows as tuples of these columns, in order."""
     for batch in batches:
         yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
