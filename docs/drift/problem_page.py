@@ -10,7 +10,18 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from docs.drift.markdown import table
-from millrace.contract import aggregations, constraints, feature_nodes, modelling, names, problem, serving, source, star
+from millrace.contract import (
+    aggregations,
+    constraints,
+    feature_nodes,
+    modelling,
+    names,
+    problem,
+    retention,
+    serving,
+    source,
+    star,
+)
 from millrace.contract.feature_nodes import FeatureNode
 from millrace.contract.modelling import DEFAULT_SEARCH_SPACE
 from millrace.contract.source import ColumnName, Identifier, Model, Scalar
@@ -42,6 +53,7 @@ PARTS: tuple[type[Model], ...] = (
     serving.Serving,
     serving.RiskBand,
     problem.Schedules,
+    retention.Retention,
     star.Star,
     star.Fact,
     star.Dimension,

@@ -16,6 +16,7 @@ from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
 from millrace.contract.modelling import Gate, Training
+from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
 from millrace.contract.star import Star, check_star
@@ -107,6 +108,8 @@ class Problem(Model):
     # No part of a dump, which goes into packages: what the warehouse makes of the rows changes no model.
     warehouse: Star | None = Field(default=None, exclude=True)
     """A star schema of the source's rows, besides the serving table."""
+    retention: Retention = Field(default=Retention(), exclude=True)
+    """How long what is no longer in force is kept."""
 
     @model_validator(mode="after")
     def _star_fits_the_source(self) -> Self:

@@ -1,0 +1,19 @@
+"""How long what is no longer in force is kept. It decides nothing about rows or models, so it is no part of a hash."""
+
+from pydantic import Field
+
+from millrace.contract.source import Model
+
+
+class Retention(Model):
+    """How many days what is no longer in force is kept; the DAG `maintenance` removes the rest.
+
+    What landed, silver, gold, what a model was trained on and every model stay, whatever their age.
+    """
+
+    snapshots_days: int = Field(default=7, ge=1)
+    """Earlier states of the tables, for reading them as of then. Those that trained a model stay."""
+    quarantine_days: int = Field(default=90, ge=1)
+    """Rows in quarantine. One stays longer while it is why a row of silver is marked as stale."""
+    reports_days: int = Field(default=90, ge=1)
+    """Check reports (Data Docs). The newest of each stage stays."""
