@@ -8,33 +8,17 @@ from millrace.orchestration.attempts import this_attempt
 from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.new_files_sensor import NewFilesSensor
 from millrace.orchestration.problems import valid_problems
-from millrace.orchestration.verdicts import no_retry_of_verdicts
+from millrace.orchestration.tasks import check_connection, step
 
 PARAMS = {
-    "keys": Param(
-        None,
-        type=["null", "array"],
-        items={"type": "string"},
-        description="Only these objects",
-    ),
+    "keys": Param(None, type=["null", "array"], items={"type": "string"}, description="Only these objects"),
     "wait": Param(False, type="boolean", description="Wait for a new file if there is none"),
 }
 
 
 def ingest_files(problem: Problem) -> None:
-    @dag(
-        **dag_settings(problem, "ingest_files"),
-        schedule=[assets.landing(problem)],
-        params=PARAMS,
-    )
+    @dag(**dag_settings(problem, "ingest_files"), schedule=[assets.landing(problem)], params=PARAMS)
     def stage() -> None:
-        @task
-        def check_connection() -> None:
-            from millrace.adapters import lake, object_store
-
-            object_store.ping()
-            lake.ping()
-
         @task
         def ingest_raw_data() -> dict[str, object]:
             from millrace.steps.ingest_files import ingest_raw_data
@@ -42,16 +26,15 @@ def ingest_files(problem: Problem) -> None:
             keys = get_current_context()["params"]["keys"]
             return ingest_raw_data(problem, keys=keys, **this_attempt())
 
-        @task(outlets=[assets.bronze(problem)])
+        @step(outlets=[assets.bronze(problem)])
         def quality_check_raw_data(ingested: dict[str, object]) -> dict[str, object]:
             from millrace.steps.ingest_files import check_raw_data
 
-            with no_retry_of_verdicts():
-                return check_raw_data(problem, ingested)
+            return check_raw_data(problem, ingested)
 
         wait_for_files = NewFilesSensor(task_id="wait_for_files", problem=problem)
         ingested = ingest_raw_data()
-        check_connection() >> wait_for_files >> ingested
+        check_connection("object_store", "lake") >> wait_for_files >> ingested
         quality_check_raw_data(ingested)
 
     stage()
