@@ -67,12 +67,22 @@ def transform(problem: Problem) -> None:
                 raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
             return load_warehouse(problem)
 
+        @task
+        def load_star_schema(published: Facts) -> Facts:
+            from millrace.steps.load_star import load_star
+
+            if published["snapshot_id"] is None:
+                raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
+            return load_star(problem)
+
         transformed, built = transform_data(), build_gold_data()
         check_connection() >> transformed
         quality_check_silver_data(transformed) >> built
         published = publish_gold_data(built)
         quality_check_gold_data(built) >> published
         load_warehouse(published)
+        if problem.warehouse is not None:
+            load_star_schema(published)
 
     stage()
 

@@ -5,12 +5,13 @@ Each function says in words why its stage is behind, or None. An event may get l
 
 from collections.abc import Callable
 
-from millrace.adapters import lake, warehouse
+from millrace.adapters import lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.bronze_table import ROWS
 from millrace.steps.ingest_files import new_files
+from millrace.steps.load_star import star_of
 from millrace.steps.pending_models import pending_deploy, pending_train
 
 
@@ -24,8 +25,8 @@ def pending_ingest_files(problem: Problem) -> str | None:
 
 
 def pending_transform(problem: Problem) -> str | None:
-    """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold."""
-    return _silver_behind(problem) or _gold_behind(problem) or _warehouse_behind(problem)
+    """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold or silver."""
+    return _silver_behind(problem) or _gold_behind(problem) or _warehouse_behind(problem) or _star_behind(problem)
 
 
 PENDING: dict[str, Callable[[Problem], str | None]] = {
@@ -73,4 +74,20 @@ def _warehouse_behind(problem: Problem) -> str | None:
         return f"the warehouse does not hold {table}"
     if loaded.gold_seq < gold.gold_seq:
         return f"the warehouse holds gold {loaded.gold_seq}, which is at {gold.gold_seq}"
+    return None
+
+
+def _star_behind(problem: Problem) -> str | None:
+    table = names.silver(problem.source_name)
+    silver = recorded.recorded(table, recorded.BRONZE_SNAPSHOT)
+    # The star is loaded when gold is, so nothing is missing before there is one.
+    if problem.warehouse is None or silver.upstream is None or lake.head(names.gold(problem.problem)) is None:
+        return None
+    loaded = star.loaded(problem.problem)
+    if loaded is None or loaded.silver_table_uuid != lake.table_uuid(table):
+        return f"the star schema does not hold {table}"
+    if loaded.silver_seq < silver.changed_seq:
+        return f"the star schema holds change {loaded.silver_seq} of silver, which is at {silver.changed_seq}"
+    if loaded.shape != star_of(problem).shape():
+        return "the contract's star schema changed since it was loaded"
     return None
