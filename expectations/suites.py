@@ -14,6 +14,7 @@ from millrace.contract.constraints import (
     InSet,
     MatchesPattern,
     Required,
+    column_constraints,
     reason,
     source_constraints,
 )
@@ -37,7 +38,8 @@ def silver_suite(problem: Problem, *, rows_before: int) -> list[Expectation]:
 def gold_suite(problem: Problem, *, rows_before: int) -> list[Expectation]:
     """What gold must hold: exactly its columns, so no sensitive one; their constraints; a label of 0, 1 or null."""
     source, columns = problem.source, problem.gold_columns()
-    constraints = [c for c in source_constraints(source) if _within(c, set(columns))]
+    constraints: list[Constraint] = [c for name, column in columns.items() for c in column_constraints(name, column)]
+    constraints += [CrossColumn(rule) for rule in source.rules if {rule.left, rule.right} <= set(columns)]
     found = [e for c in constraints for e in constraint_expectations(c, source)]
     expected = {"row_key", "event_timestamp", *columns, "label", "gold_seq"}
     return [
@@ -111,12 +113,6 @@ def _pair(constraint: CrossColumn, meta: dict[str, Any]) -> Expectation:
                 ignore_row_if=_EITHER_MISSING,
                 meta=meta,
             )
-
-
-def _within(constraint: Constraint, columns: set[str]) -> bool:
-    if isinstance(constraint, CrossColumn):
-        return {constraint.rule.left, constraint.rule.right} <= columns
-    return constraint.column in columns
 
 
 def _meta(rule: str) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-"""Silver rows as gold tells them: without sensitive columns, the label as 1, 0 or unknown."""
+"""Silver rows as gold tells them: without sensitive columns, with what earlier rows tell, the label 1, 0 or unknown."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from millrace.contract.aggregations import EventLabel
 from millrace.contract.problem import Problem
+from spark_jobs.transforms.aggregation import aggregate, holds
+from spark_jobs.transforms.event_label import add_event_label
 
 
 def gold_values(problem: Problem) -> tuple[str, ...]:
@@ -12,15 +15,40 @@ def gold_values(problem: Problem) -> tuple[str, ...]:
 
 
 def gold_rows(silver: DataFrame, problem: Problem, sequence: int) -> DataFrame:
-    """row_key, event_timestamp, the gold columns, label, gold_seq, and `deleted` for the writer."""
-    label = F.col(problem.label.column)
+    """row_key, event_timestamp, the gold columns, label, gold_seq, and `deleted` for the writer.
+
+    For problems that look at one row at a time.
+    """
+    return _told(silver.withColumn("label", _label(problem)), problem, sequence)
+
+
+def gold_rows_across(rows: DataFrame, events: DataFrame, problem: Problem, sequence: int, *, few: bool) -> DataFrame:
+    """The same, for problems whose rows tell of other rows too.
+
+    Args:
+        rows: Silver rows that gold is to hold (see `predicted`).
+        events: All of silver that is not deleted.
+        few: Whether rows are few beside events.
+    """
+    told = aggregate(rows, events, problem.aggregations, few=few)
+    if isinstance(problem.label, EventLabel):
+        told = add_event_label(told, events, problem.label, few=few)
+    else:
+        told = told.withColumn("label", _label(problem))
+    return _told(told, problem, sequence)
+
+
+def predicted(silver: DataFrame, problem: Problem) -> DataFrame:
+    """The rows that gold holds."""
+    return silver.where(~F.col("deleted") & holds(problem.rows))
+
+
+def _told(rows: DataFrame, problem: Problem, sequence: int) -> DataFrame:
+    numbered = F.lit(sequence).cast("bigint").alias("gold_seq")
+    return rows.select("row_key", *gold_values(problem), numbered, "deleted")
+
+
+def _label(problem: Problem) -> Column:
+    assert not isinstance(problem.label, EventLabel)
     # Null stays null: equality with null is null.
-    positive = (label == F.lit(problem.label.positive)).cast("int")
-    return silver.select(
-        "row_key",
-        "event_timestamp",
-        *problem.gold_columns(),
-        positive.alias("label"),
-        F.lit(sequence).cast("bigint").alias("gold_seq"),
-        "deleted",
-    )
+    return (F.col(problem.label.column) == F.lit(problem.label.positive)).cast("int")

@@ -268,6 +268,10 @@ class Problem(Model):
                 nodes.append(Missing(input=name))
         return tuple(nodes)
 
+    def looks_across(self) -> bool:
+        """Whether a row of gold tells of other rows than its own."""
+        return bool(self.aggregations) or self.rows is not None or isinstance(self.label, EventLabel)
+
     def contract_hash(self) -> str:
         """SHA-256 (16 hex digits) of what decides which rows silver holds, and what stands in them.
 
