@@ -15,7 +15,7 @@ import pyarrow as pa
 from millrace.adapters import lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.steps.derived_tables import silver_schema
+from millrace.steps.derived_tables import ensure_gold, silver_schema
 
 COLUMNS: dict[str, Any] = {
     "happened_at": {"type": "timestamp"},
@@ -59,7 +59,8 @@ def own_shop() -> Iterator[Problem]:
     try:
         yield problem
     finally:
-        lake.drop_table(names.silver(problem.source_name))
+        for table in (names.silver(problem.source_name), names.gold(problem.problem)):
+            lake.drop_table(table)
         with warehouse.connect() as connection:
             star.forget(connection, problem.problem)
 
@@ -76,11 +77,18 @@ def publish(problem: Problem, seq: int, *rows: Row, without: str = "") -> None:
     table = names.silver(problem.source_name)
     lake.ensure_table(table, silver_schema(problem.source))
     loaded = lake.catalog().load_table(table)
-    properties = {"millrace.changed-seq": str(seq)}
+    properties = {"millrace.changed-seq": str(seq), "millrace.bronze-snapshot": "1"}
     if without:
         loaded.delete(without, snapshot_properties=properties)
     told = [{**row, "changed_seq": seq} for row in rows]
     loaded.append(pa.Table.from_pylist(told, loaded.schema().as_arrow()), snapshot_properties=properties)
+
+
+def gold_follows(problem: Problem, seq: int) -> None:
+    """Say that gold has taken in this change of silver."""
+    properties = {"millrace.changed-seq": str(seq), "millrace.silver-snapshot": "1"}
+    loaded = lake.catalog().load_table(ensure_gold(problem))
+    loaded.append(loaded.schema().as_arrow().empty_table(), snapshot_properties=properties)
 
 
 def expected(rows: list[Row]) -> dict[str, list[Any]]:
@@ -144,6 +152,6 @@ def row_versions(problem: Problem) -> dict[str, list[Any]]:
     """Where Postgres keeps each row, and which transaction wrote it: they differ as soon as a row is written again."""
     told = {}
     with warehouse.connect() as connection:
-        for table in (before.tables if (before := star.loaded(problem.problem)) else ()):
+        for table in before.tables if (before := star.loaded(problem.problem)) else ():
             told[table] = sorted(connection.execute(f"SELECT ctid::text, xmin::text FROM warehouse.{table}").fetchall())
     return told
