@@ -29,7 +29,8 @@ def transform(problem: Problem) -> None:
         def transform_data(spark: object = None) -> Facts:
             from millrace.steps.transform_data import transform_data
 
-            return transform_data(spark, problem, **this_attempt())
+            with no_retry_of_verdicts():
+                return transform_data(spark, problem, **this_attempt())
 
         @task.pyspark(conn_id=SPARK, pool="spark")
         def quality_check_silver_data(transformed: Facts, spark: object = None) -> Facts:
@@ -39,24 +40,24 @@ def transform(problem: Problem) -> None:
                 return check_silver_data(spark, problem, transformed)
 
         @task.pyspark(conn_id=SPARK, pool="spark")
-        def build_gold_data(spark: object = None) -> Facts:
+        def build_gold_data(checked: Facts, spark: object = None) -> Facts:
             from millrace.steps.build_gold_data import build_gold_data
 
-            return build_gold_data(spark, problem, **this_attempt())
+            return build_gold_data(spark, problem, checked, **this_attempt())
 
         @task.pyspark(conn_id=SPARK, pool="spark")
-        def quality_check_gold_data(built: Facts, spark: object = None) -> Facts:
+        def quality_check_gold_data(built: Facts, checked: Facts, spark: object = None) -> Facts:
             from millrace.steps.check_gold_data import check_gold_data
 
             with no_retry_of_verdicts():
-                return check_gold_data(spark, problem, built)
+                return check_gold_data(spark, problem, built, checked)
 
         @task(outlets=[assets.gold(problem)])
-        def publish_gold_data(built: Facts) -> Facts:
+        def publish_gold_data(built: Facts, checked: Facts) -> Facts:
             from millrace.steps.publish_gold_data import publish_gold_data
 
             with no_retry_of_verdicts():
-                return publish_gold_data(problem, built)
+                return publish_gold_data(problem, built, checked)
 
         @task
         def load_warehouse(published: Facts) -> Facts:
@@ -75,11 +76,12 @@ def transform(problem: Problem) -> None:
                 raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
             return load_star(problem)
 
-        transformed, built = transform_data(), build_gold_data()
+        transformed = transform_data()
         check_connection() >> transformed
-        quality_check_silver_data(transformed) >> built
-        published = publish_gold_data(built)
-        quality_check_gold_data(built) >> published
+        checked = quality_check_silver_data(transformed)
+        built = build_gold_data(checked)
+        published = publish_gold_data(built, checked)
+        quality_check_gold_data(built, checked) >> published
         load_warehouse(published)
         if problem.warehouse is not None:
             load_star_schema(published)

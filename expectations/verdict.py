@@ -41,7 +41,7 @@ class Verdict:
         return {"stage": self.stage, "passed": self.passed, "findings": [asdict(finding) for finding in self.findings]}
 
 
-def refusal(verdict: Verdict, *, place: str, docs: str) -> VerdictError:
+def refusal(verdict: Verdict, *, place: str, fix: str) -> VerdictError:
     """The error of a verdict that did not pass, naming every broken rule with what was observed and the limit."""
     told = "; ".join(f"{finding.rule}: {finding.observed}" for finding in verdict.broken)
     limits = "; ".join(f"{finding.rule}: {finding.limit}" for finding in verdict.broken)
@@ -50,5 +50,5 @@ def refusal(verdict: Verdict, *, place: str, docs: str) -> VerdictError:
         place=place,
         found=told,
         expected=limits,
-        fix=f"see {docs}; mend the files or the contract, then start transform again. Readers keep what they had",
+        fix=fix,
     )

@@ -1,26 +1,33 @@
 """Rows of bronze: those that came after one snapshot, up to another, read and judged by the contract."""
 
+from collections.abc import Collection
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.batches import Landing
 from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
 from spark_jobs.transforms.identity import identify
 from spark_jobs.transforms.quarantine import judge
 
 
-def read_rows(spark: SparkSession, problem: Problem, *, after: int | None, until: int) -> DataFrame:
+def read_rows(
+    spark: SparkSession, problem: Problem, *, after: int | None, until: int, without: Collection[Landing] = ()
+) -> DataFrame:
     """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position` besides their own.
 
     Args:
         after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
         until: Newest snapshot whose rows are read.
+        without: Files whose rows are left out.
     """
     # A time without a zone is UTC, whatever the server's zone is.
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
+    rows = not_of(spark, without, rows, landed="unix_micros(last_modified)")
     read = identify(cast_rows(rows, problem.source), problem.source)
     return read.drop("record", "etag", "size", "status", "detail", "rows", "ingested_at", "run_id")
 
@@ -43,6 +50,20 @@ def bronze(spark: SparkSession, source: str, *, after: int | None, until: int) -
         return read_at(spark, table, until)
     span = spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until)
     return span.table(table)
+
+
+def not_of(spark: SparkSession, files: Collection[Landing], rows: DataFrame, *, landed: str) -> DataFrame:
+    """The rows of other files.
+
+    Args:
+        rows: Rows with their file's `path`.
+        landed: The expression that tells when it landed, microseconds.
+    """
+    if not files:
+        return rows
+    left_out = spark.createDataFrame([(file.path, file.landed) for file in files], "_path string, _landed long")
+    of_them = (F.col("path") == F.col("_path")) & (F.expr(landed) == F.col("_landed"))
+    return rows.join(F.broadcast(left_out), of_them, "left_anti")
 
 
 def valid(judged: DataFrame) -> DataFrame:

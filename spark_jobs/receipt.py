@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from millrace.domain.batches import FileCount, Landing
 from spark_jobs.bronze_rows import valid
 
 FILES_TOLD = 100
@@ -23,17 +25,25 @@ class Receipt:
     rows_superseded: int
     file_count: int
     files: list[str]
+    by_file: tuple[FileCount, ...] = ()
+    """Every file; not told in JSON."""
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "by_file"}
 
 
 def receipt(judged: DataFrame) -> Receipt:
     """Count judged rows (see `bronze_rows`); a row with two reasons counts once in each of them."""
-    groups = judged.groupBy("path", "reasons").count().collect()
+    landed = F.col("position").getField("major").alias("landed")
+    groups = judged.groupBy("path", landed, "reasons").count().collect()
     by_reason: Counter[str] = Counter()
+    rows: Counter[Landing] = Counter()
+    quarantined: Counter[Landing] = Counter()
     for group in groups:
         by_reason.update(dict.fromkeys(group["reasons"], group["count"]))
+        file = Landing(group["path"], group["landed"])
+        rows[file] += group["count"]
+        quarantined[file] += group["count"] if group["reasons"] else 0
     passed = sum(group["count"] for group in groups if not group["reasons"])
     read = sum(group["count"] for group in groups)
     files = sorted({group["path"] for group in groups})
@@ -46,4 +56,5 @@ def receipt(judged: DataFrame) -> Receipt:
         rows_superseded=passed - keys,
         file_count=len(files),
         files=files[:FILES_TOLD],
+        by_file=tuple(FileCount(file, rows[file], quarantined[file]) for file in sorted(rows)),
     )

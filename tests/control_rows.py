@@ -12,10 +12,11 @@ def throwaway_problem() -> str:
 
 def forget(problem: str) -> None:
     """Remove every trace of a throw-away problem; the append-only tables need their trigger off for it."""
+    append_only = ("version_transitions", "champion_history", "batch_transitions", "applied_contracts")
     with control() as connection:
-        for table in ("version_transitions", "champion_history"):
+        for table in append_only:
             connection.execute(f"ALTER TABLE control.{table} DISABLE TRIGGER append_only")
-        for table in ("champion", "champion_history", "version_transitions", "replica_reports", "holds"):
+        for table in (*append_only, "champion", "replica_reports", "holds"):
             connection.execute(f"DELETE FROM control.{table} WHERE problem = %s", [problem])
-        for table in ("version_transitions", "champion_history"):
+        for table in append_only:
             connection.execute(f"ALTER TABLE control.{table} ENABLE TRIGGER append_only")

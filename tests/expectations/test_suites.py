@@ -40,7 +40,7 @@ def test_a_refusal_names_each_broken_rule_with_what_was_seen_and_the_limit() -> 
     held = Finding("required:size", "size", "0 of 10 rows", "0 rows", passed=True)
     broken = Finding("range:size", "size", "4 of 10 rows", "0 rows", passed=False)
     verdict = Verdict("sales silver", (held,)).and_also([broken])
-    error = refusal(verdict, place="table silver.sales", docs="a page")
+    error = refusal(verdict, place="table silver.sales", fix="see a page")
     assert not verdict.passed
     assert (error.found, error.expected) == ("range:size: 4 of 10 rows", "range:size: 0 rows")
     assert "sales silver" in error.problem

@@ -144,8 +144,8 @@ def test_a_bad_batch_is_never_visible(spark: SparkSession, problem: Problem) -> 
     ingest(problem, "b", "k2,2026-01-01,5,x,1,1", "k3,2026-01-01,-5,x,1,1")
     with pytest.raises(VerdictError) as refused:
         to_gold(spark, strict, "bad")
-    assert "batch:max_quarantined_share: 50.0% (1 of 2 rows)" in refused.value.found
-    assert "≤ 40.0%" in refused.value.expected
+    assert f"batch:max_quarantined_share: {problem.landing_prefix}b.csv 50.0% (1 of 2 rows)" in refused.value.found
+    assert "≤ 40.0% of a file" in refused.value.expected
     assert problem.problem in str(refused.value)
     silver_after, _, gold_after = heads(problem)
     assert (silver_after, gold_after) == (silver_before, gold_before)

@@ -17,6 +17,7 @@ from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
 from millrace.steps.publish_gold_data import publish_gold_data
 from millrace.steps.transform_data import transform_data
+from tests.control_rows import forget
 
 HEADER = "id,seen_at,size,note,phone,sold"
 COLUMNS: dict[str, Any] = {
@@ -44,7 +45,13 @@ def problem_named(mark: str, columns: dict[str, Any] | None = None, quality: dic
 @contextmanager
 def own_problem() -> Iterator[Problem]:
     """A problem under names of its own; all it left in lake and buckets is gone afterwards."""
-    problem = problem_named(uuid.uuid4().hex[:8])
+    with removed_afterwards(problem_named(uuid.uuid4().hex[:8])) as problem:
+        yield problem
+
+
+@contextmanager
+def removed_afterwards(problem: Problem) -> Iterator[Problem]:
+    """All that a problem left in lake and buckets is gone afterwards."""
     settings, source = get_settings(), problem.source_name
     try:
         yield problem
@@ -54,6 +61,7 @@ def own_problem() -> Iterator[Problem]:
             lake.drop_table(table)
         object_store.delete_prefix(settings.landing_bucket, problem.landing_prefix)
         object_store.delete_prefix(settings.reports_bucket, f"data-docs/{problem.problem}/")
+        forget(problem.problem)
 
 
 def ingest(problem: Problem, name: str, *rows: str, header: str = HEADER) -> None:
@@ -69,10 +77,10 @@ def to_silver(spark: SparkSession, problem: Problem, run: str = "run") -> dict[s
 
 def to_gold(spark: SparkSession, problem: Problem, run: str = "run") -> dict[str, Any]:
     """All the way; what building gold told."""
-    to_silver(spark, problem, run)
-    built = build_gold_data(spark, problem, attempt=run, run_id=run)
-    check_gold_data(spark, problem, built)
-    return built | publish_gold_data(problem, built)
+    checked = to_silver(spark, problem, run)
+    built = build_gold_data(spark, problem, checked, attempt=run, run_id=run)
+    check_gold_data(spark, problem, built, checked)
+    return built | publish_gold_data(problem, built, checked)
 
 
 def silver(problem: Problem) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,5 @@
-"""The schema `control` of the warehouse database: which version is in force, how each came there, who serves it.
+"""The schema `control` of the warehouse database: which version is in force, how each came there, who serves it; and
+what people decided about batches and contracts.
 
 Every connection is short: the callers are tasks, commands, and a replica that looks once a second.
 """
@@ -70,11 +71,38 @@ CREATE TABLE IF NOT EXISTS control.holds (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold ON control.holds (problem, content_hash) WHERE released_at IS NULL;
 
+CREATE TABLE IF NOT EXISTS control.batch_transitions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    problem text NOT NULL,
+    batch text NOT NULL,
+    state text NOT NULL CHECK (state IN ('refused', 'accepted', 'rejected')),
+    actor text NOT NULL,
+    reason text NOT NULL,
+    detail jsonb,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS batch_transitions_of ON control.batch_transitions (problem, id);
+
+CREATE TABLE IF NOT EXISTS control.applied_contracts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    problem text NOT NULL,
+    contract_hash text NOT NULL,
+    contract jsonb NOT NULL,
+    actor text NOT NULL,
+    reason text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS applied_contracts_of ON control.applied_contracts (problem, id);
+
 CREATE OR REPLACE FUNCTION control.refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.version_transitions
     FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.champion_history
+    FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.batch_transitions
+    FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.applied_contracts
     FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
 """
 LOCK_OF_THE_SCHEMA = 7_265_001
@@ -107,7 +135,8 @@ def _connect() -> psycopg.Connection[DictRow]:
 @cache
 def _create_schema() -> None:
     with _connect() as connection:
-        there: dict[str, Any] | None = connection.execute("SELECT to_regclass('control.holds') AS it").fetchone()
+        newest = "SELECT to_regclass('control.applied_contracts') AS it"
+        there: dict[str, Any] | None = connection.execute(newest).fetchone()
         if there and there["it"]:
             return
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_OF_THE_SCHEMA])

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import contracts, data, demo, models
+from millrace.cli import contracts, data, decisions, demo, models
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -14,7 +14,7 @@ app = typer.Typer(
 
 COMMANDS = {
     "Problem files": (contracts.lint, contracts.schema),
-    "Rows": (data.simulate, data.land, data.quarantine),
+    "Rows": (data.simulate, data.land, data.quarantine, decisions.batches, decisions.reject, decisions.accept),
     "Models": (
         models.status,
         models.history,

@@ -9,28 +9,36 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
+from millrace.domain.batches import Span
 from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_gold
-from millrace.steps.lineage import gold_receipt
+from millrace.steps.lineage import gold_receipt, silver_commits
 from millrace.steps.phase import phase
 from millrace.steps.written import nothing_new
 from spark_jobs.fenced_write import Target
-from spark_jobs.gold import write_gold
+from spark_jobs.gold import Change, write_gold
 
 
-def build_gold_data(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
-    """Write to gold, on the attempt's branch, what silver's main holds and gold does not.
+def build_gold_data(
+    spark: SparkSession, problem: Problem, checked: dict[str, Any] | None = None, *, attempt: str, run_id: str
+) -> dict[str, Any]:
+    """Write to gold, on the attempt's branch, what silver holds and gold does not.
+
+    Args:
+        checked: What `check_silver_data` told: of a rebuilt silver, the branch that is published together with gold.
 
     Returns:
-        table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, gold_seq.
+        table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, gold_seq,
+        span.
 
     Raises:
         MillraceError: If silver was written under another contract.
     """
     silver, gold = names.silver(problem.source_name), names.gold(problem.problem)
     contract_hash = problem.contract_hash()
-    head, upstream = lake.head(silver), recorded.recorded(silver, recorded.BRONZE_SNAPSHOT)
-    if head is None or upstream.upstream is None or _seen(gold).is_at(head.snapshot_id, contract_hash):
+    ref = (checked or {}).get("branch") or lake.MAIN
+    head, upstream = lake.head(silver, ref), recorded.recorded(silver, recorded.BRONZE_SNAPSHOT, ref)
+    if head is None or upstream.upstream is None or _is_settled(_seen(gold), problem, head.snapshot_id, upstream):
         return nothing_new(gold, run_id)
     if upstream.contract_hash != contract_hash:
         raise MillraceError(
@@ -43,26 +51,46 @@ def build_gold_data(spark: SparkSession, problem: Problem, *, attempt: str, run_
     ensure_gold(problem)
     branch = lake.cut_branch(gold, attempt)
     try:
-        written = _write(spark, problem, branch, silver_snapshot=head.snapshot_id, changed_seq=upstream.changed_seq)
+        written = _write(spark, problem, branch, ref=ref, silver_snapshot=head.snapshot_id, silver=upstream)
         return {**written, "run_id": run_id}
     except Exception:
         lake.drop_branch(branch)
         raise
 
 
+def _is_settled(seen: recorded.Recorded, problem: Problem, silver_snapshot: int, silver: recorded.Recorded) -> bool:
+    # Silver moves without a change of a row, too: compacted, or past files that were rejected.
+    same_rows = seen.changed_seq == silver.changed_seq or seen.upstream == silver_snapshot
+    waiting = silver.contract_hash != problem.contract_hash()
+    return same_rows and (waiting or seen.contract_hash in (None, problem.gold_hash()))
+
+
 def _write(
-    spark: SparkSession, problem: Problem, branch: lake.Branch, *, silver_snapshot: int, changed_seq: int
+    spark: SparkSession,
+    problem: Problem,
+    branch: lake.Branch,
+    *,
+    ref: str,
+    silver_snapshot: int,
+    silver: recorded.Recorded,
 ) -> dict[str, Any]:
     seen = _seen(branch.table, branch.name)
     sequence = seen.gold_seq + 1
-    rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
-    receipt = gold_receipt(problem, silver_snapshot, None if rebuild else seen.upstream)
+    commits = silver_commits(problem, silver_snapshot, seen.upstream, ref=ref)
+    rebuild = recorded.must_rebuild(branch, seen, problem.gold_hash())
+    rebuild |= seen.upstream is not None and any(recorded.REBUILT in commit for commit in commits)
+    # What changed rows were before tells which others they touched; where that is forgotten, any may be.
+    rebuild |= problem.looks_across() and not _is_there(problem, seen.upstream)
+    if rebuild:
+        commits = silver_commits(problem, silver_snapshot, None, ref=ref)
+    receipt = gold_receipt(silver_snapshot, commits)
+    span = Span(_bronze_before(problem, seen), silver.upstream or 0, sequence, rebuild, silver.rejected_files)
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
         recorded.SILVER_SNAPSHOT: str(silver_snapshot),
-        recorded.CHANGED_SEQ: str(changed_seq),
+        recorded.CHANGED_SEQ: str(silver.changed_seq),
         recorded.GOLD_SEQ: str(sequence),
-        recorded.CONTRACT_HASH: problem.contract_hash(),
+        recorded.CONTRACT_HASH: problem.gold_hash(),
         recorded.RECEIPT: json.dumps(receipt),
     }
     with phase(f"write {branch.table}") as told:
@@ -70,9 +98,7 @@ def _write(
             spark,
             problem,
             Target(branch.table, branch.name, branch.base, properties),
-            silver=names.silver(problem.source_name),
-            silver_snapshot=silver_snapshot,
-            after=seen.changed_seq,
+            Change(names.silver(problem.source_name), silver_snapshot, seen.upstream, seen.changed_seq),
             sequence=sequence,
             empty=recorded.is_empty(branch.table, branch.name),
             rebuild=rebuild,
@@ -90,7 +116,21 @@ def _write(
         "changed": changed,
         "rebuilt": rebuild,
         "gold_seq": sequence,
+        "span": span.as_json(),
     }
+
+
+def _bronze_before(problem: Problem, seen: recorded.Recorded) -> int | None:
+    """The snapshot of bronze that gold's rows came from."""
+    if seen.upstream is None:
+        return None
+    commits = silver_commits(problem, seen.upstream, None)
+    return next((int(c[recorded.BRONZE_SNAPSHOT]) for c in commits if recorded.BRONZE_SNAPSHOT in c), None)
+
+
+def _is_there(problem: Problem, silver_snapshot: int | None) -> bool:
+    table = lake.catalog().load_table(names.silver(problem.source_name))
+    return silver_snapshot is None or table.snapshot_by_id(silver_snapshot) is not None
 
 
 def _seen(table: str, ref: str = lake.MAIN) -> recorded.Recorded:

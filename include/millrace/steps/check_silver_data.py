@@ -12,35 +12,48 @@ from millrace.steps.quality_check import pass_or_drop
 from millrace.steps.written import already_published, branch_of
 from spark_jobs.fenced_write import read_at
 
+FILES_NAMED = 5
+"""The worst files that a finding names; the batch's record lists all."""
+
 
 def check_silver_data(spark: SparkSession, problem: Problem, transformed: dict[str, Any]) -> dict[str, Any]:
-    """Check the branch that `transform_data` wrote, and publish it.
+    """Check the branch that `transform_data` wrote, and publish it; a rebuilt silver waits, and is published with gold.
 
     Args:
         transformed: What `transform_data` returned.
 
     Returns:
-        table, snapshot_id (of main), changed; and of a check that ran: rules, data_docs, data_docs_uri.
+        table, snapshot_id, changed; branch and base (None once it is published); and of a check that ran: rules,
+        data_docs, data_docs_uri.
 
     Raises:
         VerdictError: If a rule or a limit is broken; the branch is dropped and readers keep what they had.
         LostRaceError: If another attempt published first.
     """
-    told = {name: transformed[name] for name in ("table", "snapshot_id", "changed")}
+    told = {name: transformed[name] for name in ("table", "snapshot_id", "changed")} | {"branch": None, "base": None}
     if already_published(transformed):
         return told
     branch = branch_of(transformed)
     rows = read_at(spark, branch.table, transformed["snapshot_id"]).where("NOT deleted")
     before = lake.count(branch.table, branch.base, where="deleted == false")
     suite = silver_suite(problem, rows_before=before)
-    batch = [quarantined_share(problem, transformed["receipt"])]
-    told |= pass_or_drop(problem, transformed, rows, suite, stage="silver", batch=batch)
+    findings = [quarantined_share(problem, transformed)]
+    told |= pass_or_drop(problem, transformed, rows, suite, stage="silver", findings=findings)
+    if transformed["rebuilt"]:
+        return told | {"branch": branch.name, "base": branch.base}
     return told | {"snapshot_id": lake.publish(branch)}
 
 
-def quarantined_share(problem: Problem, receipt: dict[str, Any]) -> Finding:
-    """How much of the batch was quarantined, against the limit."""
-    read, limit = receipt["rows_read"], problem.source.quality.max_quarantined_share
-    share = receipt["rows_quarantined"] / read if read else 0.0
-    observed = f"{share:.1%} ({receipt['rows_quarantined']} of {read} rows)"
-    return Finding("batch:max_quarantined_share", None, observed, f"≤ {limit:.1%}", share <= limit)
+def quarantined_share(problem: Problem, transformed: dict[str, Any]) -> Finding:
+    """How much of the batch was quarantined; and the files of which more was than the limit allows, if any."""
+    receipt, over = transformed["receipt"], transformed["over_limit"]
+    limit = problem.source.quality.max_quarantined_share
+    whole = f"{_share(receipt['rows_quarantined'], receipt['rows_read'])}, no file above the limit"
+    worst = [f"{path} {_share(quarantined, rows)}" for path, _, rows, quarantined in over[:FILES_NAMED]]
+    more = f" and {len(over) - FILES_NAMED} files more" if len(over) > FILES_NAMED else ""
+    observed = ", ".join(worst) + more if over else whole
+    return Finding("batch:max_quarantined_share", None, observed, f"≤ {limit:.1%} of a file", not over)
+
+
+def _share(quarantined: int, rows: int) -> str:
+    return f"{quarantined / rows if rows else 0.0:.1%} ({quarantined} of {rows} rows)"

@@ -7,25 +7,39 @@ from typing import Any
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.steps.recorded import BRONZE_SNAPSHOT, RECEIPT
+from millrace.steps.recorded import BRONZE_SNAPSHOT, REBUILT, RECEIPT
 
 
-def gold_receipt(problem: Problem, silver_snapshot: int, after: int | None) -> dict[str, Any]:
-    """The receipts of the silver commits that a gold commit takes in, added up.
+def silver_commits(
+    problem: Problem, silver_snapshot: int, after: int | None, *, ref: str = lake.MAIN
+) -> list[dict[str, str]]:
+    """What the commits recorded that a snapshot of silver is made of, the newest first.
 
     Args:
-        after: The silver snapshot that gold holds already; None: nothing.
+        after: The snapshot that is taken in already; None: nothing.
+        ref: The branch of silver whose history holds the snapshot.
 
     Returns:
-        silver_snapshot, bronze_snapshot (the newest), files, and the counts of `spark_jobs.receipt` but for files'.
+        Properties of each commit, back to the one that replaced every row, which none before it outlives.
     """
     commits: list[dict[str, str]] = []
-    for head in lake.history(names.silver(problem.source_name)):
+    for head in lake.history(names.silver(problem.source_name), ref):
         if head.snapshot_id == after:
             break
         # Silver may have moved on since it was read.
         if head.snapshot_id == silver_snapshot or commits:
             commits.append(head.properties)
+            if REBUILT in head.properties:
+                break
+    return commits
+
+
+def gold_receipt(silver_snapshot: int, commits: list[dict[str, str]]) -> dict[str, Any]:
+    """The receipts of the silver commits that a gold commit takes in, added up.
+
+    Returns:
+        silver_snapshot, bronze_snapshot (the newest), files, and the counts of `spark_jobs.receipt` but for files'.
+    """
     told = [json.loads(properties[RECEIPT]) for properties in commits if RECEIPT in properties]
     by_reason: Counter[str] = Counter()
     for receipt in told:

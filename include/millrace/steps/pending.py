@@ -10,9 +10,10 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.bronze_table import ROWS
-from millrace.steps.ingest_files import new_files
+from millrace.steps.landed_files import new_files
 from millrace.steps.load_star import star_of
 from millrace.steps.pending_models import pending_deploy, pending_train
+from millrace.steps.refused_batches import Stage, rejected_digest, rejected_files, waiting
 
 
 def pending_ingest_files(problem: Problem) -> str | None:
@@ -41,6 +42,10 @@ PENDING: dict[str, Callable[[Problem], str | None]] = {
 def _silver_behind(problem: Problem) -> str | None:
     bronze = names.bronze_files(problem.source_name)
     silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
+    if undecided := _refused(problem, "silver", silver):
+        return undecided
+    if silver.rejected_files != rejected_digest(problem, rejected_files(problem), silver.upstream):
+        return f"silver holds rows of files that were rejected since, so it is built again from {bronze}"
     newer = 0
     for snapshot in lake.history(bronze):
         if snapshot.snapshot_id == silver.upstream:
@@ -57,11 +62,23 @@ def _silver_behind(problem: Problem) -> str | None:
 def _gold_behind(problem: Problem) -> str | None:
     silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
     gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    if undecided := _refused(problem, "gold", gold):
+        return undecided
     if gold.changed_seq < silver.changed_seq:
         return f"gold holds change {gold.changed_seq} of silver, which is at {silver.changed_seq}"
-    if gold.contract_hash not in (None, problem.contract_hash()):
+    if gold.contract_hash not in (None, problem.gold_hash()):
         return "the contract changed since gold was written"
     return None
+
+
+def _refused(problem: Problem, stage: Stage, seen: recorded.Recorded) -> str | None:
+    refused = waiting(problem, stage, seen)
+    if refused is None:
+        return None
+    if refused.state == "accepted":
+        return f"batch {refused.batch} was accepted by {refused.actor} and is not in {stage} yet"
+    decide = f"`millrace reject {problem.problem} {refused.batch}` or `millrace accept …` decides it"
+    return f"batch {refused.batch} was refused by the check of {stage} ({refused.why}); {decide}"
 
 
 def _warehouse_behind(problem: Problem) -> str | None:

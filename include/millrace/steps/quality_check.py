@@ -1,6 +1,7 @@
 """The checkpoint between a branch and main: run it, keep its Data Docs, and let nothing pass that broke a rule."""
 
 import json
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,10 @@ from millrace.adapters import lake, object_store
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.phase import phase
+from millrace.steps.refused_batches import Stage, refuse, way_out
 from millrace.steps.written import branch_of
+
+log = logging.getLogger("millrace")
 
 
 def pass_or_drop(
@@ -24,34 +28,42 @@ def pass_or_drop(
     rows: DataFrame,
     suite: Sequence[Expectation],
     *,
-    stage: str,
-    batch: Sequence[Finding] = (),
+    stage: Stage,
+    findings: Sequence[Finding] = (),
 ) -> dict[str, Any]:
     """Check what an attempt wrote.
 
     Args:
-        written: table, branch, base and run_id of the attempt.
-        batch: Findings about the batch that the table's rows do not show.
+        written: table, branch, base, run_id and span of the attempt.
+        findings: What is known of the batch that the table's rows do not show.
 
     Returns:
-        rules (how many were checked), data_docs (HTTP address), data_docs_uri.
+        rules (how many were checked), data_docs (HTTP address), data_docs_uri; accepted, the batch, where a person
+        let it through.
 
     Raises:
-        VerdictError: If a rule is broken. The branch is then gone.
+        VerdictError: If a rule is broken, and nobody has accepted the batch. The branch is then gone.
     """
     sensitive = frozenset(name for name, column in problem.columns().items() if column.sensitive)
     if sensitive & set(problem.source.primary_key):
         sensitive |= {"row_key"}
-    with phase(f"check {written['table']}") as told:
+    with phase(f"check {written['table']}") as logged:
         checked = check(f"{problem.problem} {stage}", rows, suite, sensitive, written["run_id"])
-        verdict = checked.verdict.and_also(batch)
+        verdict = checked.verdict.and_also(findings)
         docs = _keep_docs(problem, stage, written["run_id"], render_page(checked.result, verdict), verdict.as_json())
-        told |= {"rules": len(verdict.findings), "broken": len(verdict.broken), "docs": docs["data_docs"]}
-    if not verdict.passed:
+        logged |= {"rules": len(verdict.findings), "broken": len(verdict.broken), "docs": docs["data_docs"]}
+    told = {"rules": len(verdict.findings), **docs}
+    if verdict.passed:
+        return told
+    why = "; ".join(f"{finding.rule}: {finding.observed}" for finding in verdict.broken)
+    broken = [finding.rule for finding in verdict.broken]
+    batch = refuse(problem, stage, written, rules=broken, why=why, docs=docs["data_docs"])
+    if batch.state != "accepted":
         lake.drop_branch(branch_of(written))
-        place = f"table {written['table']}, branch {written['branch']}"
-        raise refusal(verdict, place=place, docs=docs["data_docs"])
-    return {"rules": len(verdict.findings), **docs}
+        place = f"batch {batch.batch}: table {written['table']}, branch {written['branch']}"
+        raise refusal(verdict, place=place, fix=way_out(problem, batch))
+    log.warning("batch %s passes: %s accepted it (%s), though %s", batch.batch, batch.actor, batch.reason, why)
+    return told | {"accepted": batch.batch}
 
 
 def _keep_docs(problem: Problem, stage: str, run_id: str, page: str, verdict: dict[str, Any]) -> dict[str, str]:

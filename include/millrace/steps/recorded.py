@@ -11,6 +11,12 @@ CHANGED_SEQ = "millrace.changed-seq"
 GOLD_SEQ = "millrace.gold-seq"
 CONTRACT_HASH = "millrace.contract-hash"
 RECEIPT = "millrace.receipt"
+RUN_ID = "millrace.run-id"
+"""The Airflow run that wrote a commit of gold."""
+REJECTED_FILES = "millrace.rejected-files"
+"""Digest of the rejected files that a commit to silver left out."""
+REBUILT = "millrace.rebuilt"
+"""On a commit that replaced every row: rows may have gone that no tombstone tells of."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Recorded:
     changed_seq: int
     gold_seq: int
     contract_hash: str | None
+    rejected_files: str = ""
 
     def is_at(self, upstream: int, contract_hash: str) -> bool:
         """Whether there is nothing new upstream, nor in the contract."""
@@ -41,6 +48,7 @@ def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
         changed_seq=int(told.get(CHANGED_SEQ, 0)),
         gold_seq=int(told.get(GOLD_SEQ, 0)),
         contract_hash=told.get(CONTRACT_HASH),
+        rejected_files=told.get(REJECTED_FILES, ""),
     )
 
 

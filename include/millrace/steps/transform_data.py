@@ -11,23 +11,29 @@ from pyspark.sql import DataFrame, SparkSession
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.batches import Landing, Span, over_limit
 from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
+from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
 from millrace.steps.written import nothing_new
-from spark_jobs.bronze_rows import judged_rows, read_rows
+from spark_jobs.bronze_rows import judged_rows, not_of, read_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
 from spark_jobs.receipt import Receipt, receipt
 from spark_jobs.silver import write_silver
 
+OVER_LIMIT_TOLD = 1_000
+"""Files above the limit that the check, and so whoever decides, is told of; more show when these are decided."""
+
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one attempt takes in."""
+    """What one attempt takes in. `rejected`: files that people rejected, whose rows are not among `rows`."""
 
     problem: Problem
-    bronze_snapshot: int
+    span: Span
+    rejected: frozenset[Landing]
     rows: DataFrame
     receipt: Receipt
     attempt: str
@@ -36,8 +42,9 @@ class _Batch:
     def properties(self, branch: lake.Branch, **more: str) -> dict[str, str]:
         return {
             lake.BRANCH_PROPERTY: branch.name,
-            recorded.BRONZE_SNAPSHOT: str(self.bronze_snapshot),
+            recorded.BRONZE_SNAPSHOT: str(self.span.until),
             recorded.CONTRACT_HASH: self.problem.contract_hash(),
+            recorded.REJECTED_FILES: self.span.rejected,
             **more,
         }
 
@@ -45,17 +52,20 @@ class _Batch:
 def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
     """Take new bronze rows into quarantine, which is published, and into silver, on the attempt's branch.
 
-    A contract of another hash judges every row of bronze again and replaces silver.
+    A contract of another hash judges every row of bronze again and replaces silver, and so does the rejection of a file
+    that silver had taken in. A batch that was refused for its files is judged again by itself: what has landed since
+    waits for its decision.
 
     Returns:
-        table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, receipt.
+        table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, receipt, span,
+        over_limit (path, time, rows and quarantined rows of each file above the limit).
 
     Raises:
         LostRaceError: If another attempt published quarantine first.
     """
     bronze = lake.head(names.bronze_files(problem.source_name))
     silver = names.silver(problem.source_name)
-    if bronze is None or _seen(silver).is_at(bronze.snapshot_id, problem.contract_hash()):
+    if bronze is None or _is_settled(problem, _seen(silver), bronze.snapshot_id):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
@@ -63,22 +73,47 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     with _dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
         seen = _seen(silver, branch.name)
-        rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
-        after = None if rebuild else _still_there(names.bronze_files(problem.source_name), seen.upstream)
-        read = read_rows(spark, problem, after=after, until=bronze.snapshot_id).persist()
+        rejected = rejected_files(problem)
+        span = _span(problem, branch, seen, rejected, bronze.snapshot_id)
+        read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected).persist()
         rows = judged_rows(read, problem)
         try:
             with phase(f"judge {problem.source_name}") as told:
                 counts = receipt(rows)
                 told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
-            if counts.rows_read == 0 and not rebuild:  # files that were set aside leave markers, and no row
-                lake.drop_branch(branch)
+            batch = _Batch(problem, span, rejected, rows, counts, attempt, run_id)
+            if counts.rows_read == 0 and not span.rebuild:  # files that were set aside, or rejected, bring no row
+                _pass_over(batch, branch, changed_seq=seen.changed_seq)
                 return nothing_new(silver, run_id)
-            batch = _Batch(problem, bronze.snapshot_id, rows, counts, attempt, run_id)
             quarantined = _publish_quarantine(spark, batch)
-            return _write_silver(spark, batch, branch, quarantined, sequence=seen.changed_seq + 1, rebuild=rebuild)
+            return _write_silver(spark, batch, branch, quarantined)
         finally:
             read.unpersist()
+
+
+def _is_settled(problem: Problem, seen: recorded.Recorded, bronze_snapshot: int) -> bool:
+    if not seen.is_at(bronze_snapshot, problem.contract_hash()):
+        return False
+    return seen.rejected_files == rejected_digest(problem, rejected_files(problem), seen.upstream)
+
+
+def _span(
+    problem: Problem, branch: lake.Branch, seen: recorded.Recorded, rejected: frozenset[Landing], newest: int
+) -> Span:
+    table = names.bronze_files(problem.source_name)
+    rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
+    rebuild |= seen.rejected_files != rejected_digest(problem, rejected, seen.upstream)
+    refused = waiting(problem, "silver", seen)
+    alone = _still_there(table, refused.span.until) if refused and refused.stands_alone else None
+    until = alone or newest
+    after = None if rebuild else _still_there(table, seen.upstream)
+    return Span(after, until, seen.changed_seq + 1, rebuild, rejected_digest(problem, rejected, until))
+
+
+def _pass_over(batch: _Batch, branch: lake.Branch, *, changed_seq: int) -> None:
+    """Publish that silver has seen a span without a row for it. There is nothing to check."""
+    lake.append_nothing(branch, batch.properties(branch, **{recorded.CHANGED_SEQ: str(changed_seq)}))
+    lake.publish(branch)
 
 
 def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
@@ -86,7 +121,7 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
     table, contract_hash = names.quarantine(batch.problem.source_name), batch.problem.contract_hash()
     with phase(f"write {table}") as told:
         branch = lake.cut_branch(table, batch.attempt)
-        if _seen(table, branch.name).is_at(batch.bronze_snapshot, contract_hash):
+        if _seen(table, branch.name).is_at(batch.span.until, contract_hash):
             lake.drop_branch(branch)
             snapshot_id = branch.base
         else:
@@ -100,19 +135,16 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
         told["snapshot"] = snapshot_id
     if recorded.is_empty(table, lake.MAIN):
         return None
-    return read_at(spark, table, snapshot_id).where(f"contract_hash = '{contract_hash}'")
+    all_of_it = read_at(spark, table, snapshot_id).where(f"contract_hash = '{contract_hash}'")
+    return not_of(spark, batch.rejected, all_of_it, landed="position.major")
 
 
 def _write_silver(
-    spark: SparkSession,
-    batch: _Batch,
-    branch: lake.Branch,
-    quarantined: DataFrame | None,
-    *,
-    sequence: int,
-    rebuild: bool,
+    spark: SparkSession, batch: _Batch, branch: lake.Branch, quarantined: DataFrame | None
 ) -> dict[str, Any]:
-    more = {recorded.CHANGED_SEQ: str(sequence), recorded.RECEIPT: json.dumps(batch.receipt.as_json())}
+    span = batch.span
+    more = {recorded.CHANGED_SEQ: str(span.sequence), recorded.RECEIPT: json.dumps(batch.receipt.as_json())}
+    more |= {recorded.REBUILT: "true"} if span.rebuild else {}
     target = Target(branch.table, branch.name, branch.base, batch.properties(branch, **more))
     empty = recorded.is_empty(branch.table, branch.name)
     with phase(f"write {branch.table}") as told:
@@ -122,9 +154,9 @@ def _write_silver(
             batch.rows,
             target,
             quarantined=quarantined,
-            sequence=sequence,
+            sequence=span.sequence,
             empty=empty,
-            rebuild=rebuild,
+            rebuild=span.rebuild,
         )
         head = lake.head(branch.table, branch.name)
         assert head is not None
@@ -136,10 +168,17 @@ def _write_silver(
         "base": branch.base,
         "snapshot_id": head.snapshot_id,
         "changed": changed,
-        "rebuilt": rebuild,
+        "rebuilt": span.rebuild,
         "receipt": batch.receipt.as_json(),
         "run_id": batch.run_id,
+        "span": span.as_json(),
+        "over_limit": _over_limit(batch),
     }
+
+
+def _over_limit(batch: _Batch) -> list[list[str | int]]:
+    over = over_limit(batch.receipt.by_file, batch.problem.source.quality.max_quarantined_share)
+    return [[one.file.path, one.file.landed, one.rows, one.quarantined] for one in over[:OVER_LIMIT_TOLD]]
 
 
 def _seen(table: str, ref: str = lake.MAIN) -> recorded.Recorded:

@@ -8,6 +8,7 @@ from millrace.adapters.lake.branches import (
     BRANCH_PROPERTY,
     Branch,
     append,
+    append_nothing,
     create_tag,
     cut_branch,
     drop_branch,
@@ -26,6 +27,7 @@ from millrace.adapters.lake.reading import (
     newest_with,
     read,
     read_batches,
+    snapshot,
     table_uuid,
 )
 from millrace.adapters.lake.tables import TABLE_PROPERTIES, catalog, drop_table, ensure_table, ping, table_exists
@@ -40,6 +42,7 @@ __all__ = [
     "Head",
     "add_files",
     "append",
+    "append_nothing",
     "catalog",
     "column_names",
     "count",
@@ -56,6 +59,7 @@ __all__ = [
     "publish",
     "read",
     "read_batches",
+    "snapshot",
     "stray_branches",
     "sweep_branches",
     "table_exists",

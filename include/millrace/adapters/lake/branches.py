@@ -68,6 +68,15 @@ def append(branch: Branch, rows: pa.Table, properties: dict[str, str]) -> None:
     loaded.append(rows, snapshot_properties=stamped, branch=branch.name)
 
 
+def append_nothing(branch: Branch, properties: dict[str, str]) -> None:
+    """Commit properties to a branch, and no row.
+
+    Raises:
+        LostRaceError: If the branch is gone.
+    """
+    append(branch, catalog().load_table(branch.table).schema().as_arrow().empty_table(), properties)
+
+
 def publish(branch: Branch) -> int:
     """Move main from the branch's base to the branch's head and drop the branch, in one commit of the catalog.
 

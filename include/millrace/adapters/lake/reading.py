@@ -37,6 +37,15 @@ def head(table: str, ref: str = MAIN) -> Head | None:
     return None if found is None else describe(found)
 
 
+def snapshot(table: str, snapshot_id: int) -> Head | None:
+    """A snapshot by its id, of whatever branch; None if there is no such table, or the snapshot has expired."""
+    try:
+        found = catalog().load_table(table).snapshot_by_id(snapshot_id)
+    except NoSuchTableError:
+        return None
+    return None if found is None else describe(found)
+
+
 def history(table: str, ref: str = MAIN) -> Iterator[Head]:
     """The snapshots of a ref, the newest first, as far as they have not expired; none if there is no such table."""
     try:
@@ -60,13 +69,15 @@ def read(
     ref: str | None = None,
     columns: tuple[str, ...] | None = None,
     where: str | None = None,
+    limit: int | None = None,
 ) -> pa.Table:
     """Read rows of one snapshot: by id, or the head of a ref, or the head of main.
 
     Args:
         where: A filter in pyiceberg's expression language, such as `record == 'file'`.
+        limit: At most this many of them, whichever come first.
     """
-    return _scan(table, snapshot_id, ref, columns, where).to_arrow()
+    return _scan(table, snapshot_id, ref, columns, where).update(limit=limit).to_arrow()
 
 
 def read_batches(

@@ -1,0 +1,235 @@
+"""Batches that a check refused: each is recorded, waits, and is rejected or accepted by a person, with a reason.
+
+A rejected file stays in bronze and never reaches silver, also when silver is rebuilt. An accepted batch passes the
+rules that it broke, and no other batch does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from millrace.adapters import batch_decisions, lake
+from millrace.adapters.batch_decisions import BatchTransition, State
+from millrace.contract import names
+from millrace.contract.errors import MillraceError
+from millrace.contract.problem import Problem
+from millrace.domain.batches import Landing, Span, batch_id, digest
+from millrace.steps.recorded import Recorded
+
+Stage = Literal["silver", "gold"]
+CHECK = "check"
+"""The actor of a refusal."""
+
+
+@dataclass(frozen=True)
+class RefusedBatch:
+    """What a check refused, and what became of it. `actor` and `reason` are those of the newest step."""
+
+    batch: str
+    stage: Stage
+    span: Span
+    contract_hash: str
+    rules: tuple[str, ...]
+    why: str
+    files: tuple[Landing, ...]
+    blamed: tuple[Landing, ...]
+    """Those of the files that broke a limit of their own; none where only the table as a whole did."""
+    docs: str
+    state: State
+    actor: str
+    reason: str
+    at: datetime
+
+    @property
+    def set_aside_by_rejection(self) -> tuple[Landing, ...]:
+        """The files that a rejection takes out, unless all are meant."""
+        return self.blamed or self.files
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it is judged without what landed since: a file above a limit gets no better by others, but a table
+        with too few rows may. What a person accepted is that batch and no more."""
+        return bool(self.blamed) or self.state == "accepted"
+
+
+def refused_batches(problem: Problem) -> list[RefusedBatch]:
+    """Every batch of the problem that was ever refused, the oldest first, each in its newest state."""
+    found: dict[str, RefusedBatch] = {}
+    for step in batch_decisions.transitions(problem.problem):
+        known = found.get(step.batch)
+        if known is None:
+            found[step.batch] = _told(step)
+        else:
+            found[step.batch] = replace(known, state=step.state, actor=step.actor, reason=step.reason, at=step.at)
+    return list(found.values())
+
+
+def rejected_files(problem: Problem) -> frozenset[Landing]:
+    """The files that people rejected."""
+    steps = [step for step in batch_decisions.transitions(problem.problem) if step.state == "rejected"]
+    return frozenset(Landing(*file) for step in steps for file in step.detail["files"])
+
+
+def waiting(problem: Problem, stage: Stage, seen: Recorded) -> RefusedBatch | None:
+    """The refused or accepted batch that is next for its table; None once it is rejected, taken in, or outdated.
+
+    Args:
+        seen: What main of the stage's table records.
+    """
+    of_stage = [one for one in refused_batches(problem) if one.stage == stage]
+    if not of_stage or of_stage[-1].state == "rejected":
+        return None
+    newest = of_stage[-1]
+    number = seen.changed_seq if stage == "silver" else seen.gold_seq
+    current = newest.contract_hash == problem.contract_hash() and newest.span.sequence == number + 1
+    return newest if current else None
+
+
+def refuse(
+    problem: Problem, stage: Stage, written: dict[str, Any], *, rules: Sequence[str], why: str, docs: str
+) -> RefusedBatch:
+    """Record a refusal, unless it is known, and tell what people decided about this batch.
+
+    Args:
+        written: What the attempt told: `span`, and `over_limit` where files broke a limit of their own.
+        rules: The rules that are broken.
+    """
+    span = Span(**written["span"])
+    batch = batch_id(stage, problem.contract_hash(), span, rules)
+    known = {one.batch: one for one in refused_batches(problem)}
+    if batch not in known:
+        between = landings(problem, span.until) - (landings(problem, span.after) if span.after else frozenset())
+        detail = {
+            "stage": stage,
+            "span": span.as_json(),
+            "contract_hash": problem.contract_hash(),
+            "rules": sorted(set(rules)),
+            "why": why,
+            "files": [[file.path, file.landed] for file in sorted(between - rejected_files(problem))],
+            "blamed": [file[:2] for file in written.get("over_limit", [])],
+            "docs": docs,
+        }
+        batch_decisions.refuse(problem.problem, batch, actor=CHECK, reason=why, detail=detail)
+        known = {one.batch: one for one in refused_batches(problem)}
+    found = known[batch]
+    if stage == "gold" and found.state == "refused" and _accepted_in_silver(found, list(known.values())):
+        return replace(found, state="accepted")
+    return found
+
+
+def rejected_digest(problem: Problem, rejected: frozenset[Landing], snapshot_id: int | None) -> str:
+    """Names the rejected files among those that bronze held at a snapshot."""
+    if not rejected or snapshot_id is None:
+        return ""
+    return digest(rejected & landings(problem, snapshot_id))
+
+
+def landings(problem: Problem, snapshot_id: int) -> frozenset[Landing]:
+    """The files that a snapshot of bronze holds rows of; none where it has expired."""
+    table = names.bronze_files(problem.source_name)
+    if lake.catalog().load_table(table).snapshot_by_id(snapshot_id) is None:
+        return frozenset()
+    columns, where = ("path", "last_modified", "rows"), "record == 'file' and rows > 0"
+    markers = lake.read(table, snapshot_id=snapshot_id, columns=columns, where=where).to_pylist()
+    return frozenset(Landing(one["path"], _micros(one["last_modified"])) for one in markers)
+
+
+def way_out(problem: Problem, refused: RefusedBatch) -> str:
+    """What a person may do about a refused batch, in words."""
+    name, batch = problem.problem, refused.batch
+    reject = f"`millrace reject {name} {batch} --reason …` sets {_counted(refused.set_aside_by_rejection)} aside, "
+    if refused.span.rebuild and not refused.blamed:
+        reject = "put the old contract back into the problem file, "
+    return (
+        f"{reject}`millrace accept {name} {batch} --reason …` lets this batch through as it is; or mend the contract,"
+        f" and start transform again. The report is {refused.docs}. Until then readers keep what they had"
+    )
+
+
+def decide(
+    problem: Problem,
+    batch: str,
+    state: Literal["accepted", "rejected"],
+    *,
+    actor: str,
+    reason: str,
+    every_file: bool = False,
+) -> RefusedBatch:
+    """Reject or accept a refused batch.
+
+    Args:
+        every_file: Reject all files of the batch, not only those that broke a limit of their own.
+
+    Returns:
+        The batch as it is now.
+
+    Raises:
+        LostRaceError: If it is decided already.
+        MillraceError: If there is no such batch, or rejecting it would empty the table.
+    """
+    found = next((one for one in refused_batches(problem) if one.batch == batch), None)
+    if found is None:
+        raise _unknown(problem, batch)
+    files = found.files if every_file else found.set_aside_by_rejection
+    if state == "rejected" and set(files) == set(found.files) and found.span.rebuild:
+        raise MillraceError(
+            "A rebuild holds every file there is; rejecting all of them would leave nothing",
+            place=f"batch {batch} of {problem.problem}",
+            found=found.why,
+            expected="some files that broke a limit, or another decision",
+            fix=f"put the old contract back, or `millrace accept {problem.problem} {batch} --reason …`",
+        )
+    detail = {"files": [[file.path, file.landed] for file in files]} if state == "rejected" else {}
+    batch_decisions.decide(problem.problem, batch, state, actor=actor, reason=reason, detail=detail)
+    return replace(found, state=state, actor=actor, reason=reason)
+
+
+def _unknown(problem: Problem, batch: str) -> MillraceError:
+    open_ones = [one.batch for one in refused_batches(problem) if one.state == "refused"]
+    return MillraceError(
+        f"Problem {problem.problem} has no batch {batch}",
+        place="table control.batch_transitions",
+        found=f"undecided batches: {', '.join(open_ones) or 'none'}",
+        expected="a batch that a check refused",
+        fix=f"`millrace batches {problem.problem}` lists them",
+    )
+
+
+def _accepted_in_silver(gold: RefusedBatch, every: list[RefusedBatch]) -> bool:
+    # The same rows under the same contract: who let them into silver was asked about these rules.
+    accepted = {
+        rule
+        for one in every
+        if one.stage == "silver" and one.state == "accepted"
+        if (one.span.until, one.contract_hash) == (gold.span.until, gold.contract_hash)
+        for rule in one.rules
+    }
+    return accepted >= set(gold.rules)
+
+
+def _told(step: BatchTransition) -> RefusedBatch:
+    told = step.detail
+    return RefusedBatch(
+        step.batch,
+        told["stage"],
+        Span(**told["span"]),
+        told["contract_hash"],
+        tuple(told["rules"]),
+        told["why"],
+        tuple(Landing(*file) for file in told["files"]),
+        tuple(Landing(*file) for file in told["blamed"]),
+        told["docs"],
+        step.state,
+        step.actor,
+        step.reason,
+        step.at,
+    )
+
+
+def _counted(files: Sequence[Landing]) -> str:
+    return files[0].path if len(files) == 1 else f"{len(files)} files"
+
+
+def _micros(at: datetime) -> int:
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,0 +1,121 @@
+"""A refused batch waits for a person: rejected, its bad files never reach silver; accepted, it passes, once."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+from pyspark.sql import SparkSession
+
+from millrace.adapters import lake
+from millrace.contract import names
+from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
+from millrace.contract.problem import Problem
+from millrace.steps.pending import pending_transform
+from millrace.steps.refused_batches import RefusedBatch, decide, refused_batches
+from tests.steps.transforming import COLUMNS, gold, ingest, own_problem, problem_named, silver, to_gold, to_silver
+
+pytestmark = pytest.mark.stack
+GOOD, WORSE = 30, 40
+
+
+@pytest.fixture
+def problem() -> Iterator[Problem]:
+    """Half a file may be quarantined; a good file is in gold, a bad one was refused, and a good one landed since."""
+    with own_problem() as found:
+        yield strict(found)
+
+
+def strict(problem: Problem, **columns: object) -> Problem:
+    mark = problem.problem.removeprefix("t_")
+    return problem_named(mark, COLUMNS | columns, quality={"max_quarantined_share": 0.5})
+
+
+def good(name: str) -> list[str]:
+    return [f"{name}{n},2026-01-01,5,x,1,1" for n in range(GOOD)]
+
+
+def bad(name: str) -> list[str]:
+    """A quarter of its rows are valid."""
+    return [f"{name}{n},2026-01-01,{5 if n % 4 == 0 else 500},x,1,1" for n in range(WORSE)]
+
+
+def keys(rows: Mapping[str, object]) -> set[str]:
+    """The files whose rows are there."""
+    return {key[2] for key in rows}
+
+
+def refused(spark: SparkSession, problem: Problem) -> RefusedBatch:
+    """The batch of a bad file b, and of a good one c beside it, after a good file a."""
+    ingest(problem, "a", *good("a"))
+    to_gold(spark, problem, "a")
+    ingest(problem, "b", *bad("b"))
+    ingest(problem, "c", *good("c"))
+    with pytest.raises(VerdictError) as told:
+        to_silver(spark, problem, "refused")
+    (batch,) = refused_batches(problem)
+    assert f"{problem.landing_prefix}b.csv 75.0% (30 of 40 rows)" in told.value.found
+    assert f"`millrace reject {problem.problem} {batch.batch} --reason …`" in told.value.fix
+    return batch
+
+
+def test_a_rejected_file_never_reaches_silver_and_the_others_go_on(spark: SparkSession, problem: Problem) -> None:
+    batch = refused(spark, problem)
+    pending = pending_transform(problem)
+    assert pending is not None
+    assert f"batch {batch.batch} was refused by the check of silver" in pending
+    # Good files that land later do not make the bad one pass.
+    ingest(problem, "d", *good("d"), *good("e"), *good("f"))
+    with pytest.raises(VerdictError):
+        to_silver(spark, problem, "again")
+    assert [one.batch for one in refused_batches(problem)] == [batch.batch]
+
+    done = decide(problem, batch.batch, "rejected", actor="ann", reason="the scale was broken")
+    assert [file.path for file in done.set_aside_by_rejection] == [f"{problem.landing_prefix}b.csv"]
+    to_gold(spark, problem, "after")
+    assert keys(silver(problem)) == keys(gold(problem)) == {"a", "c", "d", "e", "f"}
+    assert lake.count(names.bronze_files(problem.source_name), where=f"path == '{problem.landing_prefix}b.csv'") > WORSE
+    assert "refused" not in (pending_transform(problem) or "")
+    with pytest.raises(LostRaceError):
+        decide(problem, batch.batch, "accepted", actor="bob", reason="I like it")
+
+    # Neither a rebuild nor the next file brings it back.
+    wider = strict(problem, size={"type": "number", "min": 0, "max": 1000})
+    assert to_gold(spark, wider, "rebuilt")["rebuilt"]
+    assert keys(gold(wider)) == {"a", "c", "d", "e", "f"}
+
+
+def test_an_accepted_batch_passes_once_and_no_other(spark: SparkSession, problem: Problem) -> None:
+    batch = refused(spark, problem)
+    ingest(problem, "d", *bad("d"))
+    decide(problem, batch.batch, "accepted", actor="ann", reason="a quarter is better than nothing")
+    to_gold(spark, problem, "accepted")
+    assert keys(gold(problem)) == {"a", "b", "c"}
+    with pytest.raises(VerdictError) as told:
+        to_silver(spark, problem, "next")
+    assert "d.csv 75.0%" in told.value.found
+    assert "b.csv" not in told.value.found
+
+
+def test_a_span_of_rejected_files_only_is_passed_over(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "b", *bad("b"))
+    with pytest.raises(VerdictError):
+        to_silver(spark, problem, "refused")
+    (batch,) = refused_batches(problem)
+    decide(problem, batch.batch, "rejected", actor="ann", reason="broken")
+    assert to_silver(spark, problem, "empty")["changed"] == 0
+    assert pending_transform(problem) is None
+    ingest(problem, "a", *good("a"))
+    to_gold(spark, problem, "good")
+    assert keys(gold(problem)) == {"a"}
+
+
+def test_what_cannot_be_decided_is_told(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", *good("a"))
+    to_gold(spark, problem, "a")
+    with pytest.raises(MillraceError, match="has no batch 12345678"):
+        decide(problem, "12345678", "rejected", actor="ann", reason="no")
+    narrow = strict(problem, size={"type": "number", "max": 1})
+    with pytest.raises(VerdictError):
+        to_silver(spark, narrow, "narrow")
+    (batch,) = refused_batches(problem)
+    with pytest.raises(MillraceError, match="would leave nothing"):
+        decide(narrow, batch.batch, "rejected", actor="ann", reason="no")
