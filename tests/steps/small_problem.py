@@ -21,9 +21,10 @@ COLUMNS: dict[str, Any] = {
 
 
 @contextmanager
-def small_problem() -> Iterator[Problem]:
+def small_problem(**more: Any) -> Iterator[Problem]:
+    """The problem; `more` are further keys of its source."""
     mark = uuid.uuid4().hex[:10]
-    problem = small(f"t_{mark}", COLUMNS)
+    problem = small(f"t_{mark}", COLUMNS, **more)
     try:
         yield problem
     finally:
@@ -35,13 +36,14 @@ def small_problem() -> Iterator[Problem]:
             warehouse.forget(connection, problem.problem)
 
 
-def small(name: str, columns: dict[str, Any]) -> Problem:
+def small(name: str, columns: dict[str, Any], **more: Any) -> Problem:
     source = {
         "primary_key": ["id"],
         "assigned_key": "row_content",
         "event_timestamp": "seen_at",
         "assigned_time": "file_modified",
         "columns": columns,
+        **more,
     }
     content = {"problem": name, "title": "Small", "owner": "tests", "sources": {f"{name}_rows": source}}
     return Problem.model_validate(content | {"label": {"column": "sold", "positive": 1}})

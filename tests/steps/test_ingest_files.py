@@ -16,11 +16,11 @@ from millrace.steps import ingest_files
 from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
 from millrace.steps.landed_files import new_files
 from millrace.steps.pending import pending_ingest_files, pending_transform
+from tests.steps.ingesting import HEADER, bronze, ingest, land
 from tests.steps.small_problem import small_problem
 
 pytestmark = pytest.mark.stack
 
-HEADER = b"Size,kind,done,sold\n"
 CONTENT = ("record", "path", "status", "detail", "rows", "row_number", "fields", "malformed", "raw", "assigned_key")
 
 
@@ -28,20 +28,6 @@ CONTENT = ("record", "path", "status", "detail", "rows", "row_number", "fields",
 def problem() -> Iterator[Problem]:
     with small_problem() as problem:
         yield problem
-
-
-def land(problem: Problem, name: str, content: bytes) -> str:
-    object_store.put_landing(problem.landing_prefix + name, content)
-    return problem.landing_prefix + name
-
-
-def ingest(problem: Problem, run_id: str = "run", **more: Any) -> dict[str, Any]:
-    return check_raw_data(problem, ingest_raw_data(problem, attempt=run_id, run_id=run_id, **more))
-
-
-def bronze(problem: Problem, record: str) -> list[dict[str, Any]]:
-    found = lake.read(names.bronze_files(problem.source_name), where=f"record == '{record}'").to_pylist()
-    return sorted(found, key=lambda row: (row["path"], row["row_number"] or 0))
 
 
 def test_rows_keep_their_text_and_their_origin(problem: Problem) -> None:
@@ -59,42 +45,6 @@ def test_rows_keep_their_text_and_their_origin(problem: Problem) -> None:
     head = lake.head(names.bronze_files(problem.source_name))
     assert head is not None
     assert (head.properties["millrace.run-id"], head.properties["millrace.files"]) == ("run 1", "1")
-
-
-def test_bad_files_are_named_and_set_aside_and_the_others_go_on(problem: Problem) -> None:
-    good = HEADER + b"1,a,yes,0\n"
-    files = {
-        "columns.csv": b"size,kind,done,sold\n1,a,yes,0\n",
-        "cut.csv": good + b"2,b",
-        "empty.csv": b"",
-        "encoding.csv": HEADER + b"1,\xff,yes,0\n",
-        "quote.csv": HEADER + b'1,"a,yes,0\n',
-        "good.csv": good,
-        "header.csv": HEADER,
-    }
-    for name, content in files.items():
-        land(problem, name, content)
-    for name in (".hidden.csv", "_temporary/part.csv", "folder/"):
-        land(problem, name, good)
-    ingested = ingest_raw_data(problem, attempt="a", run_id="a")
-    check_raw_data(problem, ingested)
-    told = {aside["path"].rsplit("/")[-1]: aside["detail"] for aside in ingested["set_aside"]}
-    assert told == {
-        "columns.csv": 'the header lacks Size (is it "size"?)',
-        "cut.csv": "the file ends in the middle of data row 2: expected 4 fields, found 2",
-        "empty.csv": "the file is empty",
-        "encoding.csv": "byte 22 (0xFF) is not UTF-8; save the file as UTF-8, or say the source's encoding",
-        "quote.csv": told["quote.csv"],
-    }
-    assert "data row 1" in told["quote.csv"]
-    markers = {row["path"].rsplit("/")[-1]: (row["status"], row["rows"]) for row in bronze(problem, "file")}
-    assert {name: rows for name, (status, rows) in markers.items() if status == "ingested"} == {
-        "good.csv": 1,
-        "header.csv": 0,
-    }
-    assert markers.keys() == files.keys()
-    assert [row["path"].rsplit("/")[-1] for row in bronze(problem, "row")] == ["good.csv"]
-    assert new_files(problem) == []
 
 
 def test_what_is_known_is_not_taken_again_and_a_replaced_file_is_new(problem: Problem) -> None:
@@ -155,22 +105,6 @@ def test_a_check_repeated_after_it_published_succeeds(problem: Problem) -> None:
     ingested = ingest_raw_data(problem, attempt="a", run_id="r")
     assert check_raw_data(problem, ingested) == check_raw_data(problem, ingested)
     assert len(bronze(problem, "row")) == 1
-
-
-def test_a_file_that_changes_while_it_is_read_stays_pending(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = land(problem, "a.csv", HEADER + b"1,a,yes,0\n")
-    land(problem, "b.csv", HEADER + b"3,a,yes,0\n")
-
-    def change(key: str) -> None:
-        if key == path:
-            land(problem, "a.csv", HEADER + b"2,a,yes,0\n")
-
-    monkeypatch.setattr(object_store, "head", _first(change, object_store.head))
-    assert ingest(problem, "first")["files"] == 1
-    monkeypatch.undo()
-    assert [file.path for file in new_files(problem)] == [path]
-    ingest(problem, "second")
-    assert [dict(row["fields"])["Size"] for row in bronze(problem, "row")] == ["2", "3"]
 
 
 def test_a_file_that_vanishes_before_it_is_read_is_left_out(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:

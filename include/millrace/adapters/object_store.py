@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
@@ -126,6 +127,17 @@ def put_landing(key: str, content: bytes) -> str:
     """
     bucket = get_settings().landing_bucket
     put(bucket, key, content, "text/csv")
+    return f"s3://{bucket}/{key}"
+
+
+def upload_landing(key: str, file: Path) -> str:
+    """Land a file from disk, in parts if it is large: it need not fit into memory, and appears when it is complete.
+
+    Returns:
+        Where it is, as an S3 URI.
+    """
+    bucket = get_settings().landing_bucket
+    client().upload_file(str(file), bucket, key)
     return f"s3://{bucket}/{key}"
 
 

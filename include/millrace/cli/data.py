@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from millrace.cli.terminal import ProblemName, console, find_problem
+from millrace.cli.terminal import AskedProblem, ProblemName, console, find_problem
 
 
 def simulate(
@@ -38,18 +38,20 @@ def simulate(
 
 def land(
     problem: ProblemName,
-    files: Annotated[list[Path], typer.Argument(help="CSV files.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files of the format that the problem file says.", exists=True, dir_okay=False)
+    ],
 ) -> None:
-    """Put your own CSV files where the problem's files land. A file of the same name is replaced, and read again."""
+    """Put your own files where the problem's files land. A file of the same name is replaced, and read again."""
     from millrace.adapters import object_store
 
     contract = find_problem(problem)
     for file in files:
-        console.print(object_store.put_landing(f"{contract.landing_prefix}{file.name}", file.read_bytes()))
+        console.print(object_store.upload_landing(f"{contract.landing_prefix}{file.name}", file))
 
 
 def quarantine(
-    problem: ProblemName,
+    problem: AskedProblem = None,
     limit: Annotated[int, typer.Option(help="Rows to show.", min=1)] = 20,
     reason: Annotated[str | None, typer.Option(help="Only rows with this reason, such as range:Age.")] = None,
 ) -> None:
