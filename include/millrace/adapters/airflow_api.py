@@ -72,6 +72,11 @@ class AirflowApi:
             return []
         return [_run(one) for one in _checked(response)["dag_runs"]]
 
+    def under_way(self) -> dict[str, Run]:
+        """The run of each DAG that is at work now, by the id of the DAG."""
+        found = self._json("GET", "/api/v2/dags/~/dagRuns", params={"state": "running", "limit": "100"})["dag_runs"]
+        return {one["dag_id"]: _run(one) for one in found}
+
     def tasks(self, run: Run) -> list[TaskState]:
         """The tasks of a run, in the order in which they started."""
         content = self._json("GET", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances")

@@ -46,12 +46,15 @@ class Transition:
 
 @dataclass(frozen=True)
 class Hold:
-    """A content that may not become champion until somebody releases it."""
+    """A content that may not become champion until somebody releases it; `released_…` is None until then."""
 
     content_hash: str
     actor: str
     reason: str
     held_at: datetime
+    released_by: str | None
+    release_reason: str | None
+    released_at: datetime | None
 
 
 CHAMPION = "problem, version, uri, content_hash, generation, replaces, actor, reason, moved_at"
@@ -210,13 +213,18 @@ def release(problem: str, content_hash: str, *, actor: str, reason: str) -> bool
 
 def barred(problem: str, content_hash: str) -> Hold | None:
     """The open hold on a content, if any."""
+    return next((one for one in holds(problem) if one.content_hash == content_hash and one.released_at is None), None)
+
+
+def holds(problem: str) -> list[Hold]:
+    """Every hold that a problem's contents had, released ones too, the oldest first."""
+    query = """
+        SELECT content_hash, actor, reason, held_at, released_by, release_reason, released_at
+        FROM control.holds WHERE problem = %s ORDER BY id
+    """
     with control() as connection:
-        row = connection.execute(
-            "SELECT content_hash, actor, reason, held_at FROM control.holds"
-            " WHERE problem = %s AND content_hash = %s AND released_at IS NULL",
-            [problem, content_hash],
-        ).fetchone()
-    return Hold(**row) if row else None
+        rows = connection.execute(query, [problem]).fetchall()
+    return [Hold(**row) for row in rows]
 
 
 def _locked(connection: Connection[DictRow], problem: str) -> Champion | None:

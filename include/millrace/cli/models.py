@@ -4,9 +4,10 @@ import json
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
 
-from millrace.cli.terminal import Actor, ProblemName, Reason, console, find_problem, who
+from millrace.cli.terminal import Actor, AskedProblem, ProblemName, Reason, console, find_problem, who
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
@@ -16,37 +17,40 @@ from millrace.settings import get_settings
 def status(
     problem: Annotated[str | None, typer.Argument(help="One problem; default: all.")] = None,
 ) -> None:
-    """What each problem serves, and what is pending in which stage."""
+    """What each problem serves, which stages run or are behind, and what bars a version."""
     from millrace.adapters import champions
+    from millrace.adapters.airflow_api import AirflowApi
     from millrace.steps.pending import PENDING
-    from millrace.steps.pending_models import refused_since
+    from millrace.steps.version_history import barred_versions, refused_since
 
     problems = [find_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
-    table = Table("problem", "champion", "since", "pending")
+    try:
+        under_way = AirflowApi().under_way()
+    except MillraceError as error:
+        # Everything else is known without it.
+        under_way = {}
+        console.print(f"[yellow]Which stages run is not known:[/] {escape(error.problem)}; {escape(error.fix)}")
+    table = Table("problem", "champion", "since", Column("now", overflow="fold"))
     for each in problems:
         champion = champions.current(each.problem)
-        pending = [f"{stage}: {why}" for stage, check in PENDING.items() if (why := check(each))]
-        if refused := refused_since(each):
-            pending.append(refused)
+        runs = {stage: under_way.get(names.dag_id(each.problem, stage)) for stage in names.STAGES}
+        now = [f"{stage}: running since {run.start:%H:%M:%S} UTC" for stage, run in runs.items() if run and run.start]
+        now += [f"{stage}: pending, {why}" for stage, check in PENDING.items() if (why := check(each))]
+        now += [words for words in (refused_since(each), *barred_versions(each)) if words]
         version = f"version {champion.version}" if champion else "none yet"
         since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
-        table.add_row(each.problem, version, since, "\n".join(pending) or "nothing")
+        table.add_row(each.problem, version, since, escape("\n".join(now)) or "nothing pending")
     console.print(table)
 
 
-def history(problem: ProblemName) -> None:
-    """Every state that each version of a problem's model went through: who, when, why."""
-    from millrace.adapters import champions
+def history(problem: AskedProblem = None) -> None:
+    """Everything that happened to the versions of a problem's model, holds too: who, when, why, and the way out."""
+    from millrace.steps.version_history import version_history
 
     table = Table(*(Column(words, overflow="fold") for words in ("when", "version", "state", "by", "reason")))
-    for step in champions.transitions(find_problem(problem).problem):
-        table.add_row(
-            f"{step.at:%Y-%m-%d %H:%M:%S}",
-            str(step.version),
-            step.state,
-            step.actor,
-            step.reason,
-        )
+    for event in version_history(find_problem(problem)):
+        versions = ", ".join(map(str, event.versions))
+        table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}", versions, event.state, event.actor, escape(event.reason))
     console.print(table)
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace.contract.errors import MillraceError
-from millrace.contract.loading import get_problem
+from millrace.contract.loading import get_problem, load_problems
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 
@@ -18,6 +18,10 @@ err = Console(stderr=True)
 ProblemName = Annotated[
     str,
     typer.Argument(help="Name of a problem: the stem of its file in include/problems/."),
+]
+AskedProblem = Annotated[
+    str | None,
+    typer.Argument(help="Name of a problem; without one, the error lists them."),
 ]
 Actor = Annotated[str, typer.Option(help="Who decides; default: the user who runs it.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the history.")]
@@ -29,9 +33,18 @@ def tell_error(error: MillraceError) -> None:
     err.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
-def find_problem(name: str) -> Problem:
-    """The problem of that name; the error for any other says which there are."""
-    return get_problem(name, get_settings().problems_dir)
+def find_problem(name: str | None) -> Problem:
+    """The problem of that name; the error for any other, or for none, says which there are."""
+    folder = get_settings().problems_dir
+    if name is None:
+        raise MillraceError(
+            "Which problem?",
+            place="argument PROBLEM",
+            found="no name",
+            expected=f"one of {', '.join(load_problems(folder)[0]) or '(there is none yet)'}",
+            fix="name it; docs/how-to/add-a-problem.md tells how to add one",
+        )
+    return get_problem(name, folder)
 
 
 def who(actor: str) -> str:

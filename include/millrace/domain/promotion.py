@@ -1,6 +1,7 @@
 """The gate: what a candidate must show before it may serve. Pure: from evidence and limits to conditions."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from millrace.contract.modelling import Gate
@@ -12,6 +13,20 @@ MOST_APART = 1e-5
 
 MARGIN_ROWS = 2_000
 """Holdout rows from which on the contract's margin counts as it stands."""
+
+_WAYS_OUT = {
+    "auc": "give it more rows or better columns, or lower gate.min_auc",
+    "average_precision": "give it more rows or better columns, or lower gate.min_average_precision",
+    "brier_skill": "give it more rows or better columns: it knows no more than the prevalence",
+    "calibration": "give it more rows, or a larger training.split.calibration_share",
+    "not_inferior_to_baseline": "give the search more trials, or a narrower training.search_space",
+    "not_inferior_to_champion": "nothing to do: the champion is better",
+    "suspiciously_good": "exclude the column that is known only after the outcome; if the model is honest, raise "
+    "gate.suspicious_auc",
+    "latency": "narrow training.search_space, or raise gate.max_latency_ms",
+    "parity": "report it: the library versions disagree",
+    "group": "look at the rows of that group, or raise its max_gap in gate.groups",
+}
 
 
 class Evidence(Model):
@@ -90,6 +105,11 @@ def judge(gate: Gate, evidence: Evidence) -> tuple[Condition, ...]:
         if one.judged
     ]
     return tuple(conditions)
+
+
+def way_out(names: Iterable[str]) -> str:
+    """What to do about conditions that did not hold."""
+    return "; ".join(dict.fromkeys(_WAYS_OUT[name.partition(":")[0]] for name in names))
 
 
 def _against_champion(gate: Gate, evidence: Evidence) -> Condition:

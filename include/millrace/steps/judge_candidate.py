@@ -5,7 +5,7 @@ from typing import Any
 from millrace.adapters import champions, registry
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.domain.promotion import Condition, Evidence, judge
+from millrace.domain.promotion import Condition, Evidence, judge, way_out
 from millrace.steps import run_folder
 
 ACTOR = "gate"
@@ -41,7 +41,7 @@ def judge_candidate(problem: Problem, version: int) -> dict[str, Any]:
             place=f"gate of problem {name}, run {run_key}",
             found="; ".join(f"{one.name} = {_number(one.observed)} ({one.words})" for one in refused),
             expected="; ".join(f"{one.name} within {_number(one.limit)}" for one in refused),
-            fix=_advice(refused),
+            fix=f"{way_out(one.name for one in refused)}; the champion stays, the model card shows every condition",
         )
     return {"version": version, "passed": True, "conditions": [vars(one) for one in conditions]}
 
@@ -52,9 +52,3 @@ def _told(condition: Condition) -> str:
 
 def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
-
-
-def _advice(refused: list[Condition]) -> str:
-    if any(one.name == "suspiciously_good" for one in refused):
-        return "exclude the column that is known only after the outcome; if the model is honest, raise the limit"
-    return "the champion stays; the model card shows every condition, more rows or other features may help"

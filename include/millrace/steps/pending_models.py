@@ -36,12 +36,3 @@ def pending_deploy(problem: Problem) -> str | None:
         return None
     champion = champions.current(problem.problem)
     return f"version {version} passed the gate, the champion is {f'version {champion.version}' if champion else 'none'}"
-
-
-def refused_since(problem: Problem) -> str | None:
-    """That the newest version is refused, in words: nothing is pending then, and yet nothing new comes into force."""
-    steps = champions.transitions(problem.problem)
-    newest = [step for step in steps if step.version == max(each.version for each in steps)]
-    if not newest or newest[-1].state != "refused":
-        return None
-    return f"version {newest[-1].version} was refused; `millrace history {problem.problem}` says why"
