@@ -7,6 +7,7 @@ from millrace.contract.problem import Problem
 from millrace.orchestration import assets
 from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.problems import valid_problems
+from millrace.orchestration.run_report import leave_report
 from millrace.orchestration.tasks import check_connection, step
 
 Facts = dict[str, object]
@@ -67,6 +68,7 @@ def deploy(problem: Problem) -> None:
         verify_package(version) >> moved
         served >> tested
         [served, tested] >> put_back(moved)
+        leave_report(problem, "deploy")
 
     stage()
 

@@ -8,6 +8,7 @@ from millrace.orchestration import assets
 from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.problems import valid_problems
 from millrace.orchestration.ray_job import RayJobOperator
+from millrace.orchestration.run_report import leave_report
 from millrace.orchestration.tasks import check_connection, step
 
 Facts = dict[str, object]
@@ -63,6 +64,7 @@ def train(problem: Problem) -> None:
         saved = save_results(loaded)
         connected >> is_training_due() >> loaded >> tuned >> fitted >> saved
         judge_candidate(saved)
+        leave_report(problem, "train")
 
     stage()
 

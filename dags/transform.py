@@ -8,6 +8,7 @@ from millrace.orchestration import assets
 from millrace.orchestration.attempts import this_attempt
 from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.problems import valid_problems
+from millrace.orchestration.run_report import leave_report
 from millrace.orchestration.verdicts import no_retry_of_verdicts
 
 Facts = dict[str, object]
@@ -85,6 +86,7 @@ def transform(problem: Problem) -> None:
         load_warehouse(published)
         if problem.warehouse is not None:
             load_star_schema(published)
+        leave_report(problem, "transform")
 
     stage()
 

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     landing_bucket: str = Field(default="landing", description="Where raw files appear.")
     lake_bucket: str = Field(default="lake", description="The Iceberg tables.")
     models_bucket: str = Field(default="models", description="Model packages, and the files of training runs.")
-    reports_bucket: str = Field(default="reports", description="Data Docs of the checks.")
+    reports_bucket: str = Field(default="reports", description="Data Docs of the checks, reports of the runs.")
     mlflow_bucket: str = Field(default="mlflow", description="Artifacts of MLflow's runs.")
 
     spark_address: str = Field(

@@ -64,12 +64,13 @@ def make_buckets(settings: Settings) -> None:
 
 
 def _readable_pages(bucket: str) -> dict[str, Any]:
-    """Anyone who reaches the loopback port may open the Data Docs by their address, but neither list nor write.
+    """Anyone who reaches the loopback port may open Data Docs and run reports by address, but neither list nor write.
 
     A page tells statistics, never a value of a sensitive column; a link that needs S3 keys is a link that nobody opens.
     """
-    pages = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}
-    return {"Version": "2012-10-17", "Statement": [pages | {"Resource": [f"arn:aws:s3:::{bucket}/data-docs/*"]}]}
+    allowed = {"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": ["s3:GetObject"]}
+    readable = [f"arn:aws:s3:::{bucket}/{pages}" for pages in ("data-docs/*", "runs/*.html")]
+    return {"Version": "2012-10-17", "Statement": [allowed | {"Resource": readable}]}
 
 
 SERVICE = Service(

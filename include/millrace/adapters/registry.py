@@ -67,14 +67,16 @@ def save_run(
         metrics=[Metric(name, value, timestamp=0, step=0) for name, value in metrics.items()],
         tags=[RunTag(name, value) for name, value in tags.items()],
     )
-    with tempfile.TemporaryDirectory(prefix="millrace-run-") as folder:
-        for name, content in artifacts.items():
-            path = Path(folder) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        client.log_artifacts(run_id, folder)
+    _log_artifacts(run_id, artifacts)
     client.set_terminated(run_id)
     return run_id
+
+
+def annotate_run(run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, bytes]) -> None:
+    """Add tags and artifacts to a run that has ended. Repeated, it replaces them."""
+    for name, value in tags.items():
+        _client().set_tag(run_id, name, value)
+    _log_artifacts(run_id, artifacts)
 
 
 def register(problem: str, *, uri: str, content_hash: str, run_id: str, description: str) -> int:
@@ -129,6 +131,17 @@ def versions(problem: str) -> Sequence[int]:
 def run_url(problem: str, run_id: str) -> str:
     """Where a person looks at a run."""
     return f"{get_settings().mlflow_url}/#/experiments/{_experiment(problem)}/runs/{run_id}"
+
+
+def _log_artifacts(run_id: str, artifacts: Mapping[str, bytes]) -> None:
+    if not artifacts:
+        return
+    with tempfile.TemporaryDirectory(prefix="millrace-run-") as folder:
+        for name, content in artifacts.items():
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        _client().log_artifacts(run_id, folder)
 
 
 @cache

@@ -116,6 +116,21 @@ def run_key(run_id: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", run_id).strip("_")
 
 
+def run_report(problem: str, stage: str, run_key: str, kind: str = "html") -> str:
+    """The key, within the reports bucket, of the page of one run; with kind `json`, of the record it is made from."""
+    return f"runs/{problem}/{stage}/{run_key}.{kind}"
+
+
+def data_docs(problem: str, layer: str, run_id: str) -> str:
+    """The folder, within the reports bucket, of what a check of `layer` (silver or gold) found in one run."""
+    return f"data-docs/{problem}/{layer}/{re.sub(r'[^A-Za-z0-9.-]+', '_', run_id)}"
+
+
 def training_tag(run_key: str) -> str:
     """The Iceberg tag that keeps the gold snapshot of one training run."""
     return f"trained_{run_key}"
+
+
+LOCK_OF_DELETION = 7_265_002
+"""Postgres advisory lock in the warehouse database: shared by whoever deletes files that were once part of a table,
+alone by a backup, which copies the catalog first and the files that it names after."""

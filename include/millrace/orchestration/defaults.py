@@ -6,6 +6,7 @@ from typing import Any
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.orchestration.dag_docs import dag_doc
+from millrace.orchestration.failures import note_failure
 
 TASK_TIMEOUT = timedelta(minutes=30)
 """The longest a task may run; stray branches of attempts older than this are swept."""
@@ -20,6 +21,7 @@ def task_defaults(owner: str) -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=5),
         "execution_timeout": TASK_TIMEOUT,
+        "on_failure_callback": note_failure,
     }
 
 

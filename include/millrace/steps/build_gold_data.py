@@ -51,8 +51,7 @@ def build_gold_data(
     ensure_gold(problem)
     branch = lake.cut_branch(gold, attempt)
     try:
-        written = _write(spark, problem, branch, ref=ref, silver_snapshot=head.snapshot_id, silver=upstream)
-        return {**written, "run_id": run_id}
+        return _write(spark, problem, branch, ref=ref, silver_snapshot=head.snapshot_id, silver=upstream, run_id=run_id)
     except Exception:
         lake.drop_branch(branch)
         raise
@@ -73,6 +72,7 @@ def _write(
     ref: str,
     silver_snapshot: int,
     silver: recorded.Recorded,
+    run_id: str,
 ) -> dict[str, Any]:
     seen = _seen(branch.table, branch.name)
     sequence = seen.gold_seq + 1
@@ -92,6 +92,7 @@ def _write(
         recorded.GOLD_SEQ: str(sequence),
         recorded.CONTRACT_HASH: problem.gold_hash(),
         recorded.RECEIPT: json.dumps(receipt),
+        recorded.RUN_ID: run_id,
     }
     with phase(f"write {branch.table}") as told:
         write_gold(
@@ -117,6 +118,7 @@ def _write(
         "rebuilt": rebuild,
         "gold_seq": sequence,
         "span": span.as_json(),
+        "run_id": run_id,
     }
 
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from expectations.checkpoints import check
 from expectations.data_docs import render_page
 from expectations.verdict import Finding, refusal
 from millrace.adapters import lake, object_store
+from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.phase import phase
@@ -68,7 +68,7 @@ def pass_or_drop(
 
 def _keep_docs(problem: Problem, stage: str, run_id: str, page: str, verdict: dict[str, Any]) -> dict[str, str]:
     settings = get_settings()
-    folder = f"data-docs/{problem.problem}/{stage}/{re.sub(r'[^A-Za-z0-9.-]+', '_', run_id)}"
+    folder = names.data_docs(problem.problem, stage, run_id)
     object_store.put(settings.reports_bucket, f"{folder}/index.html", page.encode(), "text/html; charset=utf-8")
     told = json.dumps(verdict, indent=1).encode()
     object_store.put(settings.reports_bucket, f"{folder}/verdict.json", told, "application/json")
