@@ -31,7 +31,9 @@ class Checked:
 
 
 def check(stage: str, rows: DataFrame, suite: Sequence[Expectation], sensitive: frozenset[str], run: str) -> Checked:
-    """Validate rows against a suite, and tell a few offending values of each broken rule on no sensitive column.
+    """Validate rows against a suite; broken rules are told with counts and a few offending values.
+
+    Of a rule on a sensitive column nothing is told but whether it held: a count of few rows may tell of one person.
 
     Args:
         stage: What is checked, in words.
@@ -45,7 +47,11 @@ def check(stage: str, rows: DataFrame, suite: Sequence[Expectation], sensitive: 
     if shown:
         examples = {_rule(r): r for r in _run(stage, rows, shown, WITH_EXAMPLES, run).results}
         result.results = [examples.get(_rule(r), r) for r in result.results]
-    return Checked(Verdict(stage, tuple(_finding(r) for r in result.results)), result)
+    findings = tuple(_finding(r, private=bool(_columns(r) & sensitive)) for r in result.results)
+    for one in result.results:
+        if _columns(one) & sensitive:
+            one.result = {}
+    return Checked(Verdict(stage, findings), result)
 
 
 def _run(
@@ -92,8 +98,11 @@ def _refuse_fault(stage: str, result: ExpectationValidationResult) -> None:
         )
 
 
-def _finding(result: ExpectationValidationResult) -> Finding:
+def _finding(result: ExpectationValidationResult, *, private: bool) -> Finding:
     told, kwargs = result.result, result.expectation_config.kwargs
+    if private:
+        held = bool(result.success)
+        return Finding(_rule(result), kwargs.get("column"), "holds" if held else "broken", "holds", held)
     broken = told.get("unexpected_count")
     if broken is not None:
         observed: str | float = f"{broken} of {told['element_count']} rows"

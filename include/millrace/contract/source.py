@@ -106,7 +106,7 @@ class Quality(Model):
     """Limits of a whole batch or table; beyond one of them, nothing is published."""
 
     max_quarantined_share: float = Field(default=0.25, ge=0, le=1)
-    """Largest share of a batch's rows that may be quarantined."""
+    """Largest share of a file's rows that may be quarantined; files of fewer than 20 rows are judged together."""
     min_rows: int = Field(default=1, ge=0)
     """Fewest rows that silver may hold."""
     max_row_count_drop: float = Field(default=0.1, ge=0, le=1)
