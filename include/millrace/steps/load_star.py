@@ -89,21 +89,13 @@ def _load(
     columns = star.staged_columns(of)
     changed = None if since is None else f"changed_seq > {since}"
     batches = lake.read_batches(silver, snapshot_id=snapshot_id, columns=columns, where=changed)
-    came = star.observe(connection, of, rows_of(batches, columns))
-    # Every row of silver is observed by now, so equal counts mean equal keys.
-    gone = 0
-    if star.observed_rows(connection, of) != lake.count(silver, snapshot_id, LIVING):
-        keys = lake.read_batches(silver, snapshot_id=snapshot_id, columns=("row_key",), where=LIVING)
-        gone = star.remove_vanished(connection, of, rows_of(keys, ("row_key",)))
-    star.ensure_dates(connection)
-    for name in of.star.dimensions:
-        star.load_members(connection, of, name, whole=since is None)
-    facts = star.load_facts(connection, of, whole=since is None)
-    members = {name: star.count_members(connection, name) for name in of.star.dimensions}
-    return {
-        "came": came,
-        "gone": gone,
-        "repointed": facts["repointed"],
-        "rows": star.count(connection, of),
-        "members": members,
-    }
+    return star.load(
+        connection,
+        of,
+        rows_of(batches, columns),
+        living_rows=lake.count(silver, snapshot_id, LIVING),
+        living_keys=lambda: rows_of(
+            lake.read_batches(silver, snapshot_id=snapshot_id, columns=("row_key",), where=LIVING), ("row_key",)
+        ),
+        whole=since is None,
+    )

@@ -5,27 +5,19 @@ up to date, notes since when which members of a dimension are touched, and makes
 there: what is older than the earliest change stays as it is.
 """
 
-from millrace.adapters.star.facts import count, ensure_dates, load_facts
 from millrace.adapters.star.ledger import Loaded, forget, loaded, lock, record
-from millrace.adapters.star.members import count_members, load_members
-from millrace.adapters.star.observed import observe, observed_rows, remove_vanished, staged_columns
+from millrace.adapters.star.loading import load
+from millrace.adapters.star.observed import staged_columns
 from millrace.adapters.star.tables import StarTables, ensure_tables
 
 __all__ = [
     "Loaded",
     "StarTables",
-    "count",
-    "count_members",
-    "ensure_dates",
     "ensure_tables",
     "forget",
-    "load_facts",
-    "load_members",
+    "load",
     "loaded",
     "lock",
-    "observe",
-    "observed_rows",
     "record",
-    "remove_vanished",
     "staged_columns",
 ]

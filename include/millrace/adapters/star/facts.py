@@ -3,10 +3,9 @@
 from psycopg import sql
 
 from millrace.adapters.star.members import touched
-from millrace.adapters.star.phrases import ROW_KEY, assigned, differ, listed, run, same, table
+from millrace.adapters.star.phrases import ROW_KEY, assigned, differ, listed, run, same
 from millrace.adapters.star.tables import StarTables
 from millrace.adapters.warehouse import Connection
-from millrace.contract import names
 from millrace.contract.star import Dimension, surrogate
 
 UNKNOWN = 0
@@ -35,14 +34,14 @@ def ensure_dates(connection: Connection) -> int:
     )
 
 
-def load_facts(connection: Connection, of: StarTables, *, whole: bool) -> dict[str, int]:
+def load_facts(connection: Connection, of: StarTables, *, whole: bool) -> int:
     """Write the facts of rows that came or are gone, and point those at another version that now is in force.
 
     Args:
         whole: Whether to look at every fact.
 
     Returns:
-        inserted, repointed.
+        How many were pointed elsewhere.
     """
     if not whole:
         _note_affected(connection, of)
@@ -60,7 +59,7 @@ def load_facts(connection: Connection, of: StarTables, *, whole: bool) -> dict[s
         """,
         observed=of.observed,
         told=sql.SQL(", ").join([*map(_pointer, of.star.dimensions), *(sql.Identifier("o", name) for name in own)]),
-        joins=sql.SQL(" ").join(_join(name, dimension) for name, dimension in of.star.dimensions.items()),
+        joins=sql.SQL(" ").join(_join(of, name, dimension) for name, dimension in of.star.dimensions.items()),
         affected=sql.SQL("" if whole else "WHERE o.row_key IN (SELECT row_key FROM affected)"),
     )
     run(connection, "ANALYZE pointed")
@@ -72,18 +71,13 @@ def load_facts(connection: Connection, of: StarTables, *, whole: bool) -> dict[s
         differ=differ(pointers, "f", "p"),
         **parts,
     )
-    inserted = run(
+    run(
         connection,
         "INSERT INTO {fact} ({columns}) SELECT {columns} FROM pointed p"
         " WHERE NOT EXISTS (SELECT FROM {fact} f WHERE f.row_key = p.row_key)",
         **parts,
     )
-    return {"inserted": inserted, "repointed": repointed}
-
-
-def count(connection: Connection, of: StarTables) -> int:
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(of.fact)).fetchone()
-    return int(row[0]) if row else 0
+    return repointed
 
 
 def _note_affected(connection: Connection, of: StarTables) -> None:
@@ -110,14 +104,14 @@ def _pointer(name: str) -> sql.Composed:
     )
 
 
-def _join(name: str, dimension: Dimension) -> sql.Composed:
+def _join(of: StarTables, name: str, dimension: Dimension) -> sql.Composed:
     in_force = (
         "AND o.event_timestamp >= {d}.valid_from AND ({d}.valid_to IS NULL OR o.event_timestamp < {d}.valid_to)"
         if dimension.history
         else ""
     )
     return sql.SQL("LEFT JOIN {dimension} {d} ON {same} " + in_force).format(
-        dimension=table(names.dimension_table(name)),
+        dimension=of.dimension(name),
         d=_alias(name),
         same=same(dimension.key, "o", f"in_{name}"),
     )

@@ -6,10 +6,9 @@ file came first.
 
 from psycopg import sql
 
-from millrace.adapters.star.phrases import assigned, differ, known, listed, run, same, table
+from millrace.adapters.star.phrases import assigned, differ, known, listed, run, same
 from millrace.adapters.star.tables import StarTables
 from millrace.adapters.warehouse import Connection
-from millrace.contract import names
 from millrace.contract.star import Dimension
 
 _SPAN = ("valid_to", "is_current")
@@ -32,17 +31,11 @@ def load_members(connection: Connection, of: StarTables, name: str, *, whole: bo
     dimension = of.star.dimensions[name]
     _note_touched(connection, of, name, dimension, whole=whole)
     _make_versions(connection, of, name, dimension)
-    came = _apply_versions(connection, name, dimension)
+    came = _apply_versions(connection, of, name, dimension)
     for column in dimension.corrected:
         _correct(connection, of, name, dimension, column)
-    run(connection, "ANALYZE {t}", t=table(names.dimension_table(name)))
+    run(connection, "ANALYZE {t}", t=of.dimension(name))
     return came
-
-
-def count_members(connection: Connection, name: str) -> int:
-    """How many rows a dimension has, the unknown member left out."""
-    found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table(names.dimension_table(name)))).fetchone()
-    return int(found[0]) - 1 if found else 0
 
 
 def _note_touched(connection: Connection, of: StarTables, name: str, dimension: Dimension, *, whole: bool) -> None:
@@ -58,7 +51,7 @@ def _note_touched(connection: Connection, of: StarTables, name: str, dimension: 
         f"CREATE TEMP TABLE {{touched}} ON COMMIT DROP AS {text}",
         touched=touched(name),
         key=key,
-        d=table(names.dimension_table(name)),
+        d=of.dimension(name),
         known=known(dimension.key, "m"),
         **parts,
     )
@@ -71,7 +64,7 @@ def _make_versions(connection: Connection, of: StarTables, name: str, dimension:
         "versions": _versions(name),
         "touched": touched(name),
         "observed": of.observed,
-        "dimension": table(names.dimension_table(name)),
+        "dimension": of.dimension(name),
         "key": listed(dimension.key),
         "t_key": listed(dimension.key, "t"),
         "observed_same": same(dimension.key, "o", "t"),
@@ -133,12 +126,12 @@ def _make_versions(connection: Connection, of: StarTables, name: str, dimension:
     )
 
 
-def _apply_versions(connection: Connection, name: str, dimension: Dimension) -> int:
+def _apply_versions(connection: Connection, of: StarTables, name: str, dimension: Dimension) -> int:
     """Delete, change and insert what differs, and nothing else."""
     identity = (*dimension.key, *(("valid_from",) if dimension.history else ()))
     content = (*_SPAN, *dimension.history) if dimension.history else ()
     parts: dict[str, sql.Composable] = {
-        "dimension": table(names.dimension_table(name)),
+        "dimension": of.dimension(name),
         "versions": _versions(name),
         "touched": touched(name),
         "member_same": same(dimension.key, "d", "t"),
@@ -190,7 +183,7 @@ def _correct(connection: Connection, of: StarTables, name: str, dimension: Dimen
         ) AS {column}) told
         WHERE {member_same} AND d.{column} IS DISTINCT FROM told.{column}
         """,
-        dimension=table(names.dimension_table(name)),
+        dimension=of.dimension(name),
         touched=touched(name),
         observed=of.observed,
         column=sql.Identifier(column),

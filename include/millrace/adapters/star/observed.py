@@ -6,7 +6,7 @@ A row that changed is both: gone as it was, and come as it is. The two sets are 
 from collections.abc import Iterable
 from typing import Any
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from millrace.adapters import warehouse
 from millrace.adapters.star.phrases import ROW_KEY, differ, listed, run
@@ -62,11 +62,6 @@ def observe(connection: Connection, of: StarTables, rows: Iterable[tuple[Any, ..
     run(connection, "ANALYZE came")
     run(connection, "ANALYZE {observed}", observed=of.observed)
     return came
-
-
-def observed_rows(connection: Connection, of: StarTables) -> int:
-    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(of.observed)).fetchone()
-    return int(row[0]) if row else 0
 
 
 def remove_vanished(connection: Connection, of: StarTables, keys: Iterable[tuple[Any, ...]]) -> int:

@@ -59,5 +59,11 @@ def run(connection: Connection, text: str, **parts: sql.Composable) -> int:
     return connection.execute(sql.SQL(text).format(**parts)).rowcount
 
 
+def rows_of(connection: Connection, identifier: sql.Identifier) -> int:
+    """How many rows a table holds."""
+    found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(identifier)).fetchone()
+    return int(found[0]) if found else 0
+
+
 def _of(alias: str | None, column: str) -> sql.Composable:
     return sql.Identifier(column) if alias is None else sql.Identifier(alias, column)

@@ -35,6 +35,9 @@ class StarTables:
     def fact(self) -> sql.Identifier:
         return table(names.fact_table(self.star.fact.name))
 
+    def dimension(self, name: str) -> sql.Identifier:
+        return table(names.dimension_table(name))
+
     @property
     def names(self) -> list[str]:
         """Every table that is this star's alone."""
