@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from millrace.contract.source import Column, Source
 from millrace.domain.csv_rows import open_csv
-from millrace.domain.raw_rows import RawRow, UnusableFileError, key_assigner
+from millrace.domain.raw_rows import RawRow, UnusableFileError
 
 KEY, TEXT = Column(type="string"), Column(type="string", nullable=True)
 SOURCE = Source(primary_key=("id",), assigned_time="file_modified", columns={"id": KEY, "a": TEXT, "b": TEXT})
@@ -173,37 +173,6 @@ def test_a_line_without_end_is_not_read_into_memory() -> None:
     endless = (b"x" * (1 << 20) for _ in range(1 << 20))
     with pytest.raises(UnusableFileError, match="longer than"):
         open_csv(endless, SOURCE)
-
-
-def test_assigned_keys_count_equal_rows_and_ignore_the_order_of_columns() -> None:
-    source = KEYLESS.model_copy(update={"columns": {**KEYLESS.columns, "b": TEXT}})
-    one, other = (key_assigner(header, source) for header in (("a", "b"), ("b", "a")))
-    assert one is not None
-    assert other is not None
-    first, second = one(("x", "y")), one(("x", "y"))
-    assert first.endswith(":1")
-    assert second == first.removesuffix("1") + "2"
-    assert other(("y", "x")) == first
-    assert one(("y", "x")).split(":")[0] != first.split(":")[0]
-
-
-def test_a_column_that_is_ignored_changes_no_key() -> None:
-    without, more = key_assigner(("a",), KEYLESS), key_assigner(("note", "a"), KEYLESS)
-    assert without is not None
-    assert more is not None
-    assert [without(("x",)), without(("x",))] == [more(("one", "x")), more(("other", "x"))]
-
-
-def test_a_source_that_declares_no_key_at_all_is_given_keys() -> None:
-    source = Source(assigned_key="row_content", assigned_time="file_modified", columns={"a": TEXT})
-    assign = key_assigner(("a",), source)
-    assert assign is not None
-    assert len({assign(("1",)), assign(("1",)), assign(("2",))}) == 3
-
-
-def test_a_file_that_has_its_key_gets_none() -> None:
-    assert key_assigner(("id", "a"), KEYLESS) is None
-    assert key_assigner(("a", "b"), SOURCE) is None
 
 
 def test_where_files_have_no_header_the_contract_names_their_columns() -> None:

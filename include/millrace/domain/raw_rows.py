@@ -1,10 +1,8 @@
 """Raw rows of a file, whatever its format: what a row is, why a file cannot be used, and the header's agreement with
 the contract."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -36,30 +34,6 @@ class RawFile:
 
     header: tuple[str, ...]
     rows: Iterator[RawRow]
-
-
-def key_assigner(header: tuple[str, ...], source: Source) -> Callable[[Values], str] | None:
-    """A function that gives each row of one file its key, taken in the file's order; None if the file has its own.
-
-    The key is the SHA-256 of the row's declared fields, whatever the order of columns and whatever other columns the
-    file has, and how many equal rows the file has had so far: two equal rows are two rows, and the same file under
-    another name holds the same rows. It remembers each distinct row of the file, at about 150 bytes each.
-    """
-    # A source may have no key of its own at all; the empty set is within every header.
-    has_its_key = bool(source.primary_key) and set(source.primary_key) <= set(header)
-    if source.assigned_key is None or has_its_key:
-        return None
-    names = sorted(name for name in header if name in source.columns)
-    order = [header.index(name) for name in names]
-    seen: Counter[bytes] = Counter()
-
-    def assign(values: Values) -> str:
-        fields = list(zip(names, (values[position] for position in order), strict=True))
-        digest = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode())
-        seen[digest.digest()] += 1
-        return f"{digest.hexdigest()}:{seen[digest.digest()]}"
-
-    return assign
 
 
 def contract_names(header: tuple[str, ...], source: Source) -> tuple[str, ...]:

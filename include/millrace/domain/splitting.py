@@ -63,7 +63,7 @@ def _names(split: Split, keys: Sequence[str], columns: Columns) -> list[str]:
 
 
 def _without_count(key: str) -> str:
-    """What equal rows share: an assigned key (`raw_rows.key_assigner`) without its count; any other key as it is.
+    """What equal rows share: an assigned key (`assigned_keys.key_assigner`) without its count; any other key as it is.
 
     Two equal rows on both sides of the holdout would let a model be judged on what it has learned by heart.
     """

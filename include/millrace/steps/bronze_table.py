@@ -1,6 +1,6 @@
 """The bronze table of a source's files: its schema, and raw rows and markers as Arrow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,8 @@ from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import LongType, MapType, NestedField, StringType, TimestamptzType
 
-from millrace.domain.raw_rows import RawRow, Values
+from millrace.domain.assigned_keys import AssignKeys
+from millrace.domain.raw_rows import RawRow
 
 SCHEMA = Schema(
     NestedField(1, "record", StringType(), required=True, doc="row, or file: the marker of a file"),
@@ -62,11 +63,11 @@ def rows_to_arrow(
     file: LandedFile,
     header: Sequence[str],
     rows: Sequence[RawRow],
-    assign_key: Callable[[Values], str] | None,
+    assign_keys: AssignKeys | None,
     origin: Origin,
 ) -> pa.Table:
     """Raw rows of one file, in their order."""
-    keys = [assign_key(row.values) if assign_key and row.values is not None else None for row in rows]
+    keys = assign_keys([row.values for row in rows]) if assign_keys else [None] * len(rows)
     columns = {
         "row_number": pa.array([row.number for row in rows], pa.int64()),
         "fields": _fields(header, rows),

@@ -16,9 +16,10 @@ from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
+from millrace.domain.assigned_keys import key_assigner
 from millrace.domain.csv_rows import open_csv
 from millrace.domain.parquet_rows import open_parquet
-from millrace.domain.raw_rows import RawFile, UnusableFileError, key_assigner
+from millrace.domain.raw_rows import RawFile, UnusableFileError
 from millrace.domain.unpacking import unpacked
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import (
@@ -177,10 +178,10 @@ def _read_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitSta
     None if there is no row.
     """
     with _opened(problem, file) as opened, ExitStack() as mine:
-        assign_key = key_assigner(opened.header, problem.source)
+        assign_keys = key_assigner(opened.header, problem.source)
         data: lake.DataFile | None = None
         while rows := list(islice(opened.rows, BATCH_ROWS)):
-            batch = rows_to_arrow(file, opened.header, rows, assign_key, origin)
+            batch = rows_to_arrow(file, opened.header, rows, assign_keys, origin)
             if data is None and len(rows) < BATCH_ROWS:
                 return batch
             if data is None:
