@@ -9,6 +9,7 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
+from millrace.steps.contract_in_force import apply_contract
 from millrace.steps.pending import pending_transform
 from millrace.steps.refused_batches import RefusedBatch, decide, refused_batches
 from tests.steps.transforming import COLUMNS, gold, ingest, own_problem, problem_named, silver, to_gold, to_silver
@@ -79,6 +80,7 @@ def test_a_rejected_file_never_reaches_silver_and_the_others_go_on(spark: SparkS
 
     # Neither a rebuild nor the next file brings it back.
     wider = strict(problem, size={"type": "number", "min": 0, "max": 1000})
+    apply_contract(wider, actor="ann", reason="larger ones")
     assert to_gold(spark, wider, "rebuilt")["rebuilt"]
     assert keys(gold(wider)) == {"a", "c", "d", "e", "f"}
 
@@ -114,7 +116,8 @@ def test_what_cannot_be_decided_is_told(spark: SparkSession, problem: Problem) -
     with pytest.raises(MillraceError, match="has no batch 12345678"):
         decide(problem, "12345678", "rejected", actor="ann", reason="no")
     narrow = strict(problem, size={"type": "number", "max": 1})
-    with pytest.raises(VerdictError):
+    apply_contract(narrow, actor="ann", reason="only small ones")
+    with pytest.raises(VerdictError, match="check of"):
         to_silver(spark, narrow, "narrow")
     (batch,) = refused_batches(problem)
     with pytest.raises(MillraceError, match="would leave nothing"):

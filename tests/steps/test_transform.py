@@ -14,6 +14,7 @@ from millrace.settings import get_settings
 from millrace.steps import recorded
 from millrace.steps.build_gold_data import build_gold_data
 from millrace.steps.check_silver_data import check_silver_data
+from millrace.steps.contract_in_force import apply_contract
 from millrace.steps.pending import pending_transform
 from millrace.steps.transform_data import transform_data
 from tests.steps.transforming import (
@@ -166,8 +167,10 @@ def test_an_empty_table_and_a_shrunken_one_are_refused(spark: SparkSession, prob
     ingest(problem, "b", *(f"k{n},2026-01-01,{n},x,1,1" for n in range(20)))
     to_silver(spark, problem, "many")
     narrow = COLUMNS | {"size": {"type": "number", "min": 0, "max": 9}}
+    narrowed = problem_named(problem.problem.removeprefix("t_"), narrow)
+    apply_contract(narrowed, actor="ann", reason="only small ones")
     with pytest.raises(VerdictError) as refused:
-        to_silver(spark, problem_named(problem.problem.removeprefix("t_"), narrow), "few")
+        to_silver(spark, narrowed, "few")
     assert "rows:max_row_count_drop: 10" in refused.value.found
     assert len(silver(problem)) == 20
 
@@ -180,6 +183,13 @@ def test_another_contract_judges_every_row_again(spark: SparkSession, problem: P
     assert old is not None
     wide = COLUMNS | {"size": {"type": "number", "max": 1000}, "note": {"type": "string", "sensitive": True}}
     changed = problem_named(problem.problem.removeprefix("t_"), wide)
+    untouched = heads(problem)
+    with pytest.raises(VerdictError, match="is not applied") as refused:
+        to_gold(spark, changed, "waits")
+    assert refused.value.fix.startswith(f"`millrace plan {problem.problem}`")
+    assert "`millrace apply" in (pending_transform(changed) or "")
+    assert heads(problem) == untouched
+    apply_contract(changed, actor="ann", reason="larger sizes are sold now")
     assert pending_transform(changed) == "the contract changed since silver was written"
     assert to_gold(spark, changed, "second")["rebuilt"]
     assert set(gold(changed)) == {'["k1"]', '["k2"]', '["k3"]'}
@@ -194,7 +204,8 @@ def test_a_contract_that_came_and_went_loses_no_value(spark: SparkSession, probl
     ingest(problem, "a", "k1,2026-01-01,5,x,1,1", "k2,2026-01-01,6,y,1,1")
     to_gold(spark, problem, "first")
     tried = problem_named(problem.problem.removeprefix("t_"), COLUMNS | {"note": {"type": "integer", "nullable": True}})
-    with pytest.raises(VerdictError):  # every row is quarantined, so silver would be empty
+    apply_contract(tried, actor="ann", reason="a try")
+    with pytest.raises(VerdictError, match="check of"):  # every row is quarantined, so silver would be empty
         to_silver(spark, tried, "tried")
     ingest(problem, "b", "k3,2026-01-01,7,z,1,1")
     to_gold(spark, problem, "back")

@@ -10,6 +10,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.bronze_table import ROWS
+from millrace.steps.contract_in_force import is_applied, is_changed, way_out
 from millrace.steps.landed_files import new_files
 from millrace.steps.load_star import star_of
 from millrace.steps.pending_models import pending_deploy, pending_train
@@ -27,6 +28,8 @@ def pending_ingest_files(problem: Problem) -> str | None:
 
 def pending_transform(problem: Problem) -> str | None:
     """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold or silver."""
+    if is_changed(problem) and not is_applied(problem):
+        return f"the contract changed, and waits: {way_out(problem)}"
     return _silver_behind(problem) or _gold_behind(problem) or _warehouse_behind(problem) or _star_behind(problem)
 
 

@@ -13,10 +13,11 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing, Span, over_limit
 from millrace.steps import recorded
+from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
-from millrace.steps.written import nothing_new
+from millrace.steps.written import nothing_new, written_to
 from spark_jobs.bronze_rows import judged_rows, not_of, read_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
@@ -52,20 +53,24 @@ class _Batch:
 def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
     """Take new bronze rows into quarantine, which is published, and into silver, on the attempt's branch.
 
-    A contract of another hash judges every row of bronze again and replaces silver, and so does the rejection of a file
-    that silver had taken in. A batch that was refused for its files is judged again by itself: what has landed since
-    waits for its decision.
+    A contract of another hash, once it is applied, judges every row of bronze again and replaces silver; so does the
+    rejection of a file that silver had taken in. A batch that was refused for its files is judged again by itself: what
+    has landed since waits for its decision.
 
     Returns:
         table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, receipt, span,
         over_limit (path, time, rows and quarantined rows of each file above the limit).
 
     Raises:
+        VerdictError: If the contract changed and is not applied.
         LostRaceError: If another attempt published quarantine first.
     """
     bronze = lake.head(names.bronze_files(problem.source_name))
     silver = names.silver(problem.source_name)
-    if bronze is None or _is_settled(problem, _seen(silver), bronze.snapshot_id):
+    if bronze is None:
+        return nothing_new(silver, run_id)
+    demand_applied(problem)
+    if _is_settled(problem, _seen(silver), bronze.snapshot_id):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
@@ -158,19 +163,12 @@ def _write_silver(
             empty=empty,
             rebuild=span.rebuild,
         )
-        head = lake.head(branch.table, branch.name)
-        assert head is not None
-        changed = int(head.properties.get("added-records", "0"))
-        told["changed"] = changed
+        written = written_to(branch, batch.run_id)
+        told["changed"] = written["changed"]
     return {
-        "table": branch.table,
-        "branch": branch.name,
-        "base": branch.base,
-        "snapshot_id": head.snapshot_id,
-        "changed": changed,
+        **written,
         "rebuilt": span.rebuild,
         "receipt": batch.receipt.as_json(),
-        "run_id": batch.run_id,
         "span": span.as_json(),
         "over_limit": _over_limit(batch),
     }
