@@ -14,7 +14,7 @@ from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_gold
 from millrace.steps.lineage import gold_receipt, silver_commits
 from millrace.steps.phase import phase
-from millrace.steps.written import nothing_new
+from millrace.steps.written import nothing_new, written_to
 from spark_jobs.fenced_write import Target
 from spark_jobs.gold import Change, write_gold
 
@@ -104,22 +104,9 @@ def _write(
             empty=recorded.is_empty(branch.table, branch.name),
             rebuild=rebuild,
         )
-        head = lake.head(branch.table, branch.name)
-        assert head is not None
-        removed = int(head.properties.get("spark.merge-into.num-target-rows-deleted", 0))
-        changed = int(head.properties.get("added-records", 0)) + removed
-        told["changed"] = changed
-    return {
-        "table": branch.table,
-        "branch": branch.name,
-        "base": branch.base,
-        "snapshot_id": head.snapshot_id,
-        "changed": changed,
-        "rebuilt": rebuild,
-        "gold_seq": sequence,
-        "span": span.as_json(),
-        "run_id": run_id,
-    }
+        written = written_to(branch, run_id)
+        told["changed"] = written["changed"]
+    return {**written, "rebuilt": rebuild, "gold_seq": sequence, "span": span.as_json()}
 
 
 def _bronze_before(problem: Problem, seen: recorded.Recorded) -> int | None:
