@@ -9,76 +9,66 @@ from millrace.orchestration.attempts import this_attempt
 from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.problems import valid_problems
 from millrace.orchestration.run_report import leave_report
-from millrace.orchestration.verdicts import no_retry_of_verdicts
+from millrace.orchestration.tasks import check_connection, spark_step, step
 
 Facts = dict[str, object]
-SPARK = "spark_default"
+
+
+def skip_without_rows(published: Facts) -> None:
+    """All files so far were set aside or without a row."""
+    if published["snapshot_id"] is None:
+        raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
 
 
 def transform(problem: Problem) -> None:
     @dag(**dag_settings(problem, "transform"), schedule=[assets.bronze(problem)])
     def stage() -> None:
-        @task
-        def check_connection() -> None:
-            from millrace.adapters import lake, object_store, warehouse
-
-            object_store.ping()
-            lake.ping()
-            warehouse.ping()
-
-        @task.pyspark(conn_id=SPARK, pool="spark")
+        @spark_step
         def transform_data(spark: object = None) -> Facts:
             from millrace.steps.transform_data import transform_data
 
-            with no_retry_of_verdicts():
-                return transform_data(spark, problem, **this_attempt())
+            return transform_data(spark, problem, **this_attempt())
 
-        @task.pyspark(conn_id=SPARK, pool="spark")
+        @spark_step
         def quality_check_silver_data(transformed: Facts, spark: object = None) -> Facts:
             from millrace.steps.check_silver_data import check_silver_data
 
-            with no_retry_of_verdicts():
-                return check_silver_data(spark, problem, transformed)
+            return check_silver_data(spark, problem, transformed)
 
-        @task.pyspark(conn_id=SPARK, pool="spark")
+        @spark_step
         def build_gold_data(checked: Facts, spark: object = None) -> Facts:
             from millrace.steps.build_gold_data import build_gold_data
 
             return build_gold_data(spark, problem, checked, **this_attempt())
 
-        @task.pyspark(conn_id=SPARK, pool="spark")
+        @spark_step
         def quality_check_gold_data(built: Facts, checked: Facts, spark: object = None) -> Facts:
             from millrace.steps.check_gold_data import check_gold_data
 
-            with no_retry_of_verdicts():
-                return check_gold_data(spark, problem, built, checked)
+            return check_gold_data(spark, problem, built, checked)
 
-        @task(outlets=[assets.gold(problem)])
+        @step(outlets=[assets.gold(problem)])
         def publish_gold_data(built: Facts, checked: Facts) -> Facts:
             from millrace.steps.publish_gold_data import publish_gold_data
 
-            with no_retry_of_verdicts():
-                return publish_gold_data(problem, built, checked)
+            return publish_gold_data(problem, built, checked)
 
         @task
         def load_warehouse(published: Facts) -> Facts:
             from millrace.steps.load_warehouse import load_warehouse
 
-            # All files so far were set aside or without a row.
-            if published["snapshot_id"] is None:
-                raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
+            skip_without_rows(published)
             return load_warehouse(problem)
 
         @task
         def load_star_schema(published: Facts) -> Facts:
             from millrace.steps.load_star import load_star
 
-            if published["snapshot_id"] is None:
-                raise AirflowSkipException("No row has reached gold yet: there is nothing to load")
+            skip_without_rows(published)
             return load_star(problem)
 
         transformed = transform_data()
-        check_connection() >> transformed
+        check_connection("object_store", "lake", "warehouse") >> transformed
         checked = quality_check_silver_data(transformed)
         built = build_gold_data(checked)
         published = publish_gold_data(built, checked)
