@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import contracts, data, decisions, demo, models, new
+from millrace.cli import contracts, data, decisions, demo, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -13,7 +13,7 @@ app = typer.Typer(
 )
 
 COMMANDS = {
-    "Problem files": (new.new, contracts.lint, contracts.schema),
+    "Problem files": (new.new, contracts.lint, contracts.schema, planning.plan, planning.apply),
     "Rows": (data.simulate, data.land, data.quarantine, decisions.batches, decisions.reject, decisions.accept),
     "Models": (
         models.status,

@@ -39,7 +39,7 @@ def evaluate_candidate(
     version, worse_than_champion, note = None, None, ""
     if champion is not None:
         version, package = champion
-        note = _why_incomparable(version, package, problem)
+        note = why_incomparable(version, package, problem)
         if not note:
             of_champion = Scorer(package).score_columns(own.columns)
             difference = losses - metrics.log_losses(own.labels, of_champion)
@@ -66,7 +66,7 @@ def evaluate_candidate(
     )
 
 
-def _why_incomparable(version: int, champion: Package, problem: Problem) -> str:
+def why_incomparable(version: int, champion: Package, problem: Problem) -> str:
     """Why a champion of an earlier contract cannot read the gold of today; empty if it can."""
     there = problem.gold_columns()
     for name, column in champion.problem.request_columns().items():

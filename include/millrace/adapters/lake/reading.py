@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.table import DataScan, Table
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.types import PrimitiveType
 
 from millrace.adapters.lake.tables import catalog
 
@@ -88,12 +90,36 @@ def read_batches(
     columns: tuple[str, ...] | None = None,
     where: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Like `read`, in batches that need not fit into memory together."""
+    """Like `read`, in batches. Whole files are held in memory, several at a time: pyiceberg reads ahead."""
     yield from _scan(table, snapshot_id, ref, columns, where).to_arrow_batch_reader()
+
+
+def read_appended(table: str, *, ref: str, columns: tuple[str, ...], where: str) -> Iterator[pa.RecordBatch]:
+    """Rows of a table that is only ever appended to, a small batch at a time, however large its files are.
+
+    Args:
+        where: Decides by a file's statistics; of a file that may match, every row is read.
+    """
+    loaded = catalog().load_table(table)
+    for task in _scan(table, None, ref, columns, where).plan_files():
+        with loaded.io.new_input(task.file.file_path).open() as stream:
+            yield from pq.ParquetFile(stream).iter_batches(columns=list(columns))
 
 
 def column_names(table: str) -> tuple[str, ...]:
     return tuple(field.name for field in catalog().load_table(table).schema().fields)
+
+
+def column_types(table: str) -> dict[str, str]:
+    """Name → type of the columns in which the rows of main were written; none if there is no such table."""
+    if not catalog().table_exists(table):
+        return {}
+    loaded = catalog().load_table(table)
+    head = loaded.snapshot_by_name(MAIN)
+    schema = loaded.schemas()[head.schema_id] if head and head.schema_id is not None else loaded.schema()
+    # Structs hold the table's own field ids, which say nothing.
+    kinds = {field.name: field.field_type for field in schema.fields}
+    return {name: str(kind) if isinstance(kind, PrimitiveType) else "struct" for name, kind in kinds.items()}
 
 
 def table_uuid(table: str) -> str:
