@@ -13,21 +13,6 @@ from millrace.domain.profiling.texts import Flags, TextColumn, numbers_of, read_
 
 MOST_CLASSES = 20
 _YES = ("1", "yes", "true", "y", "positive", "pos", "fraud", "churn", "churned", "left", "default", "bad", "purchase")
-    "1",
-    "yes",
-    "true",
-    "y",
-    "positive",
-    "pos",
-    "fraud",
-    "churn",
-    "churned",
-    "left",
-    "default",
-    "bad",
-    "failed",
-    "purchase",
-)
 
 
 @dataclass(frozen=True)
