@@ -15,7 +15,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps import ingest_files
-from millrace.steps.landed_files import landed, new_files, removed_files
+from millrace.steps.landed_files import Difference, compare_with_bronze, landed, new_files
 from millrace.steps.pending import pending_ingest_files
 from tests.steps.ingesting import HEADER, bronze, ingest, land, rows_by_file, set_aside
 from tests.steps.small_problem import small_problem
@@ -136,14 +136,13 @@ def test_the_rows_of_a_removed_file_stay_and_it_is_told(problem: Problem, caplog
         path = land(problem, name, TABLE)
     ingest(problem)
     object_store.delete_prefix(get_settings().landing_bucket, path)
-    assert removed_files(problem) == [path]
+    assert compare_with_bronze(problem).removed == [path]
     with caplog.at_level("INFO"):
         assert ingest(problem, "again")["files"] == 0
     assert f"1 files are no longer there, such as {path}; their rows stay" in caplog.text
     assert rows_by_file(problem) == {"a.csv": ONE, "b.csv": ONE}
     land(problem, "b.csv", TABLE)
-    assert removed_files(problem) == []
-    assert new_files(problem) == [], "put back as it was, it says nothing new"
+    assert compare_with_bronze(problem) == Difference([], []), "put back as it was, it says nothing new"
 
 
 @pytest.mark.parametrize("when", ["stream", "head"])

@@ -20,7 +20,7 @@ class LandingTrigger(BaseEventTrigger):
 
     Args:
         problem: Name of the problem whose landing prefix is watched.
-        poll_seconds: Pause between two looks.
+        poll_seconds: Pause between two looks, longer where a look itself takes long.
         retry_seconds: After this time, files that are still new are told again.
     """
 
@@ -43,11 +43,14 @@ class LandingTrigger(BaseEventTrigger):
         told: Files = frozenset()
         told_at = 0.0
         while True:
+            began = time.monotonic()
             found = await self._look()
+            looked_for = time.monotonic() - began
             if found and (found != told or time.monotonic() - told_at > self.retry_seconds):
                 told, told_at = found, time.monotonic()
                 yield TriggerEvent({"new_files": len(found), "first": min(found)[0]})
-            await asyncio.sleep(self.poll_seconds)
+            # A prefix of very many files takes seconds to list: at most a quarter of the time goes to looking.
+            await asyncio.sleep(max(self.poll_seconds, 3 * looked_for))
 
     async def _look(self) -> Files:
         try:

@@ -71,7 +71,7 @@ def _faults(branch: lake.Branch, ingested: dict[str, Any]) -> Iterator[str]:
 def _rows_by_path(branch: lake.Branch, where: str) -> dict[str, tuple[int, int]]:
     """Path → how many rows, and the highest row number."""
     found: dict[str, tuple[int, int]] = {}
-    for batch in lake.read_batches(branch.table, ref=branch.name, columns=("path", "row_number"), where=where):
+    for batch in lake.read_appended(branch.table, ref=branch.name, columns=("path", "row_number"), where=where):
         grouped = pa.table(batch).group_by("path").aggregate([("row_number", "count"), ("row_number", "max")])
         for path, counted, last in zip(*(grouped[name].to_pylist() for name in _GROUPED), strict=True):
             before = found.get(path, (0, 0))

@@ -36,7 +36,7 @@ from millrace.steps.bronze_table import (
 )
 from millrace.steps.check_bronze import check_raw_data
 from millrace.steps.gathered_rows import GatheredRows
-from millrace.steps.landed_files import landed, new_files, removed_files
+from millrace.steps.landed_files import compare_with_bronze, landed
 
 __all__ = ["check_raw_data", "ingest_raw_data"]
 
@@ -109,11 +109,12 @@ def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[s
 
 
 def _chosen(problem: Problem, keys: list[str] | None, base: int) -> list[LandedFile]:
-    if removed := removed_files(problem, snapshot_id=base):
-        log.info("%s files are no longer there, such as %s; their rows stay", f"{len(removed):,}", removed[-1])
-    found = new_files(problem, snapshot_id=base)
+    landing = compare_with_bronze(problem, snapshot_id=base)
+    if landing.removed:
+        gone = len(landing.removed)
+        log.info("%s files are no longer there, such as %s; their rows stay", f"{gone:,}", landing.removed[-1])
     if not keys:
-        return found
+        return landing.new
     there = [file.path for file in landed(problem)]
     for key in keys:
         if key not in there:
@@ -124,7 +125,7 @@ def _chosen(problem: Problem, keys: list[str] | None, base: int) -> list[LandedF
                 expected=f"one of {len(there)} files, such as {get_close_matches(key, there, n=3) or there[:3]}",
                 fix="give the whole key of a file under the prefix, or none to take every new file",
             )
-    return [file for file in found if file.path in keys]
+    return [file for file in landing.new if file.path in keys]
 
 
 def _within_a_run(files: list[LandedFile]) -> list[LandedFile]:

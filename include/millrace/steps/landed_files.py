@@ -22,8 +22,18 @@ def landed(problem: Problem) -> Iterator[LandedFile]:
             yield LandedFile(found.key, found.etag, found.size, found.last_modified)
 
 
-def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[LandedFile]:
-    """Files under the landing prefix that bronze does not know, in the order they are ingested.
+@dataclass(frozen=True)
+class Difference:
+    """The landing prefix beside bronze."""
+
+    new: list[LandedFile]
+    """What bronze does not know, in the order it is ingested."""
+    removed: list[str]
+    """Paths that bronze knows and that are no longer there. What was ingested of them stays."""
+
+
+def compare_with_bronze(problem: Problem, *, snapshot_id: int | None = None) -> Difference:
+    """Compare a listing of the landing prefix with what bronze knows.
 
     The newest marker of a path decides: a file replaced by another and then put back is ingested a third time, since
     what it says is the latest word again.
@@ -31,15 +41,15 @@ def new_files(problem: Problem, *, snapshot_id: int | None = None) -> list[Lande
     Args:
         snapshot_id: The snapshot of bronze to compare with; default: the head of main.
     """
-    known = _known_to_bronze(problem, snapshot_id)
-    found = [file for file in landed(problem) if not known.holds(file)]
-    return sorted(found, key=lambda file: (file.last_modified, file.path))
+    known, there = _known_to_bronze(problem, snapshot_id), list(landed(problem))
+    new = [file for file in there if not known.holds(file)]
+    new.sort(key=lambda file: (file.last_modified, file.path))
+    return Difference(new, sorted(set(known.newest) - {file.path for file in there}))
 
 
-def removed_files(problem: Problem, *, snapshot_id: int | None = None) -> list[str]:
-    """Paths that bronze knows and that are no longer under the landing prefix. What was ingested of them stays."""
-    there = {file.path for file in landed(problem)}
-    return sorted(set(_known_to_bronze(problem, snapshot_id).newest) - there)
+def new_files(problem: Problem) -> list[LandedFile]:
+    """Files under the landing prefix that bronze does not know, in the order they are ingested."""
+    return compare_with_bronze(problem).new
 
 
 @dataclass(frozen=True)
