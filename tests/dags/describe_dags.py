@@ -41,6 +41,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "timeout_seconds": task.execution_timeout and task.execution_timeout.total_seconds(),
         "pool": task.pool,
         "outlets": [asset.name for asset in task.outlets],
+        "decides_the_run": not task.is_teardown or task.on_failure_fail_dagrun,
         "upstream": sorted(task.upstream_task_ids),
     }
 

@@ -26,6 +26,7 @@ TASKS = {
         "quality_check_gold_data",
         "publish_gold_data",
         "load_warehouse",
+        "run_report",
     ],
     "train": [
         "check_connection",
@@ -34,8 +35,17 @@ TASKS = {
         "train_final_model",
         "save_results",
         "judge_candidate",
+        "run_report",
     ],
-    "deploy": ["check_connection", "verify_package", "move_champion", "await_fleet", "smoke_test", "put_back"],
+    "deploy": [
+        "check_connection",
+        "verify_package",
+        "move_champion",
+        "await_fleet",
+        "smoke_test",
+        "put_back",
+        "run_report",
+    ],
 }
 EVERY_STAGE = [(problem, stage) for problem in PROBLEMS for stage in names.STAGES]
 
@@ -86,6 +96,13 @@ def test_a_dag_has_the_tasks_that_readers_expect(found: dict[str, Any], problem:
     first, *following = [name for name in TASKS[stage] if name in tasks]
     for name in following:
         assert first in upstream_of(name, tasks), f"{name} does not wait for {first}"
+
+
+@pytest.mark.parametrize(("problem", "stage"), [each for each in EVERY_STAGE if each[1] != "ingest_files"])
+def test_the_report_waits_for_every_task_and_decides_nothing(found: dict[str, Any], problem: str, stage: str) -> None:
+    tasks = found["dags"][names.dag_id(problem, stage)]["tasks"]
+    assert upstream_of("run_report", tasks) == set(tasks) - {"run_report"}
+    assert [name for name, task in tasks.items() if not task["decides_the_run"]] == ["run_report"]
 
 
 @pytest.mark.parametrize("dag_id", ["reconcile", *(names.dag_id(*each) for each in EVERY_STAGE)])

@@ -1,10 +1,13 @@
 """Each DAG of one problem, run to its end on the real stack, and what it leaves at the seam to the next one."""
 
+import html
+import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from millrace.adapters import champions, fleet, lake, object_store, replica_reports
+from millrace.adapters import champions, fleet, lake, object_store, registry, replica_reports
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.simulation.files import SimulatedFile
@@ -89,6 +92,68 @@ def test_a_checkpoint_leaves_a_report_for_people(transformed: FinishedRun, check
     bucket, _, key = transformed.results[check]["data_docs_uri"].removeprefix("s3://").partition("/")
     report = object_store.client().get_object(Bucket=bucket, Key=key)
     assert b"</html>" in report["Body"].read()
+
+
+def test_the_report_of_a_transform_adds_its_rows_up(
+    problem: Problem, landed: SimulatedFile, transformed: FinishedRun
+) -> None:
+    assert transformed.tasks["run_report"] == "success"
+    page = report_of(problem, "transform", transformed)
+    kept = landed.valid_rows - landed.superseded_rows
+    for count, words in (
+        (kept, f"into {names.silver(problem.source_name)}"),
+        (landed.superseded_rows, "gave way to another row of their key"),
+        (landed.quarantined_rows, "quarantined"),
+    ):
+        assert f"<b>{count:,}</b> {words}" in page
+    assert kept + landed.superseded_rows + landed.quarantined_rows == ROWS
+    assert f"{landed.valid_rows:,} of {ROWS:,} rows from 1 file kept their contract" in page
+    for reason, rows in landed.expected_by_reason.items():
+        assert re.search(rf">{re.escape(reason)}</code>.*?<span>{rows:,}</span>", page, re.DOTALL)
+    for task in ("transform_data", "quality_check_gold_data", "load_warehouse"):
+        assert re.search(rf"<td>{task}\s*</td>", page), "its time is told"
+
+
+def test_the_report_of_a_training_shows_gate_search_and_curves(problem: Problem, trained: FinishedRun) -> None:
+    page = report_of(problem, "train", trained)
+    version = trained.results["save_results"]
+    for condition in trained.results["judge_candidate"]["conditions"]:
+        assert f"<td>{condition['name']}" in page
+    assert page.count("<figure>") == 3
+    assert page.count("★ best") == 1
+    assert f"millrace reproduce {problem.problem} {version}" in page
+    run = registry.run_tags(str(champions.registration(problem.problem, version)["mlflow_run_id"]))
+    assert run["millrace.report"] == trained.results["run_report"]["report"]
+
+
+def test_the_report_of_a_deployment_says_what_moved_who_and_why(
+    problem: Problem, trained: FinishedRun, deployed: FinishedRun
+) -> None:
+    page = report_of(problem, "deploy", deployed)
+    version = trained.results["save_results"]
+    assert f"Version {version} is the champion, the first of this problem" in page
+    assert f"run {deployed.run_id}" in page
+    assert all(url in page for url in fleet.replicas())
+
+
+def test_reports_lead_from_a_deployment_to_the_files(
+    problem: Problem, landed: SimulatedFile, transformed: FinishedRun, trained: FinishedRun, deployed: FinishedRun
+) -> None:
+    of_training, of_transform = (run.results["run_report"]["report"] for run in (trained, transformed))
+    assert f'href="{of_training}"' in report_of(problem, "deploy", deployed)
+    told = report_of(problem, "train", trained)
+    assert f'href="{of_transform}"' in told
+    assert "now champion" in told, "written again when its version came into force"
+    told = report_of(problem, "transform", transformed)
+    assert f'href="{of_training}"' in told, "written again when a model was trained on its gold"
+    assert f"{problem.landing_prefix}" in told
+
+
+def report_of(problem: Problem, stage: str, run: FinishedRun) -> str:
+    """The page of a run, as a browser gets it: without a login."""
+    url = run.results["run_report"]["report"]
+    assert url.endswith(names.run_report(problem.problem, stage, names.run_key(run.run_id)))
+    return html.unescape(httpx.get(url).raise_for_status().text)
 
 
 def test_train_registers_a_judged_candidate(problem: Problem, trained: FinishedRun) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
+import httpx
 import pytest
 
 from millrace.adapters import lake
@@ -46,6 +47,11 @@ def test_a_bad_batch_never_becomes_visible(problem: Problem) -> None:
     rows = lake.read(names.quarantine(problem.source_name), columns=("path",))["path"].to_pylist()
     assert sum(f"{FIRST_BAD_ROW:08d}" in path for path in rows) == bad.quarantined_rows
     assert pending_transform(problem), "what is not decided stays visible"
+    page = httpx.get(refused.results["run_report"]["report"]).raise_for_status().text
+    assert "Why it was refused" in page
+    assert page.count("batch:max_quarantined_share") >= 2, "in the verdict and among the checks"
+    assert f"<b>{bad.quarantined_rows}</b> quarantined" in page
+    assert "not published" in page
 
 
 @contextmanager

@@ -79,6 +79,11 @@ def annotate_run(run_id: str, tags: Mapping[str, str], artifacts: Mapping[str, b
     _log_artifacts(run_id, artifacts)
 
 
+def run_tags(run_id: str) -> dict[str, str]:
+    """The tags of a run."""
+    return dict(_client().get_run(run_id).data.tags)
+
+
 def register(problem: str, *, uri: str, content_hash: str, run_id: str, description: str) -> int:
     """Make a version of the problem's model that points to a package. Repeated for the same run, it finds the version.
 

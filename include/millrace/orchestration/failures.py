@@ -1,6 +1,6 @@
 """What a failed task leaves behind for the report of its run."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowTaskTimeout
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 FAILURE = "failure"
-"""The XCom of a failed task: text and is_verdict."""
+"""The XCom of a failed task, as `failure_told` makes it."""
 
 
 def note_failure(context: "Context") -> None:
@@ -18,17 +18,24 @@ def note_failure(context: "Context") -> None:
     context["ti"].xcom_push(key=FAILURE, value=failure_told(context.get("exception")))
 
 
-def failure_told(error: object) -> dict[str, str | bool]:
-    """An error as a report may show it: ours in full, since they show no secret and no sensitive value; of others the
-    kind alone, for they may quote a row."""
+def failure_told(error: object) -> dict[str, Any]:
+    """An error as a report may show it.
+
+    Errors of ours are told in full: they show no secret and no sensitive value. Of others the kind alone is told, for
+    they may quote a row.
+
+    Returns:
+        problem, is_verdict; and of an error of ours place, found, expected, fix.
+    """
     cause = error.__cause__ if isinstance(error, AirflowFailException) and error.__cause__ else error
     if isinstance(cause, MillraceError):
-        # `no_retry_of_verdicts` makes these two final; a race that was lost is no verdict on the data.
+        # `no_retry_of_verdicts` makes both final; a race that was lost is no verdict on the data.
         is_verdict = isinstance(error, AirflowFailException) and not isinstance(cause, LostRaceError)
-        return {"text": str(cause), "is_verdict": is_verdict}
+        told = {"place": cause.place, "found": cause.found, "expected": cause.expected, "fix": cause.fix}
+        return {"problem": cause.problem, "is_verdict": is_verdict, **told}
     if isinstance(cause, AirflowFailException):
-        return {"text": str(cause), "is_verdict": False}
+        return {"problem": str(cause), "is_verdict": False}
     if isinstance(cause, AirflowTaskTimeout):
-        return {"text": "The task took longer than it may, and was ended", "is_verdict": False}
-    kind = type(cause).__name__ if isinstance(cause, BaseException) else "an error"
-    return {"text": f"{kind}: the log of the task in Airflow says more", "is_verdict": False}
+        return {"problem": "The task took longer than it may, and was ended", "is_verdict": False}
+    kind = type(cause).__name__ if isinstance(cause, BaseException) else "An error"
+    return {"problem": f"{kind}: the log of the task in Airflow says more", "is_verdict": False}

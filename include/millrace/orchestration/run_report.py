@@ -56,13 +56,13 @@ def leave_report(problem: Problem, stage: str) -> None:
 
 def record_of(problem: Problem, stage: str, context: "Context") -> "RunRecord":
     """What Airflow knows of the run."""
-    from millrace.steps.run_record import RunRecord, TaskRecord
+    from millrace.steps.run_record import Failure, RunRecord, TaskRecord
 
     ti: Any = context["ti"]
     run = context["dag_run"]
     ended = {one["task_id"]: one for one in ti.get_task_breadcrumbs(run.dag_id, run.run_id)}
     tasks = [task for task in context["dag"].topological_sort() if task.task_id in ended and task.task_id != ti.task_id]
-    noted = {task.task_id: ti.xcom_pull(task_ids=task.task_id, key=FAILURE) or {} for task in tasks}
+    noted = {task.task_id: ti.xcom_pull(task_ids=task.task_id, key=FAILURE) for task in tasks}
     results = {task.task_id: ti.xcom_pull(task_ids=task.task_id) for task in tasks}
     return RunRecord(
         problem=problem.problem,
@@ -75,8 +75,7 @@ def record_of(problem: Problem, stage: str, context: "Context") -> "RunRecord":
                 task_id=task.task_id,
                 state=str(ended[task.task_id]["state"]),
                 seconds=ended[task.task_id]["duration"],
-                failure=noted[task.task_id].get("text"),
-                is_verdict=bool(noted[task.task_id].get("is_verdict")),
+                failure=noted[task.task_id] and Failure.model_validate(noted[task.task_id]),
             )
             for task in tasks
         ),
@@ -85,7 +84,7 @@ def record_of(problem: Problem, stage: str, context: "Context") -> "RunRecord":
 
 
 def _trigger(run: Any) -> str:
-    kind = str(run.run_type)
+    kind = str(getattr(run.run_type, "value", run.run_type))
     if run.run_id.startswith("reconcile__"):
         return f"by reconcile{f': {run.note}' if run.note else ''}"
     if kind == "manual":

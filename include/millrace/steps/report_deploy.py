@@ -7,7 +7,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.reporting.page import Cell, Facts, Link, Page, Section, Stat, Table, Text
 from millrace.steps import run_record
-from millrace.steps.report_parts import code, failures, first_line, outcome, plural, timings
+from millrace.steps.report_parts import code, failures, first_failure, outcome, plural, timings
 from millrace.steps.run_record import RunRecord
 
 
@@ -27,7 +27,7 @@ def report_deploy(problem: Problem, record: RunRecord) -> Page:
         verdict=_verdict(record, word, moved, version),
         stats=_stats(record, moved),
         sections=(
-            *failures(record),
+            *failures(record, "Why it was put back" if word == "put back" else ""),
             *_verified(record),
             *_move(problem, moved),
             *_fleet(record),
@@ -65,7 +65,7 @@ def _verdict(record: RunRecord, word: str, moved: dict[str, Any], version: int |
         kept = "The champion from before is in force again." if word == "put back" else "The champion stays as it was."
         if word == "put back" and moved["previous"] is None:
             kept = "There is no champion, as before."
-        return f"{first_line(record.failed[0])}. {kept}"
+        return f"{first_failure(record)} {kept}"
     if not moved.get("moved"):
         return f"Version {version} was in force already, and answers as it was built to."
     old = f"in place of version {moved['previous']['version']}" if moved["previous"] else "the first of this problem"

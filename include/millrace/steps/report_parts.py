@@ -3,33 +3,41 @@
 from collections.abc import Sequence
 
 from millrace.domain.promotion import Condition
-from millrace.reporting.page import Bar, Cell, Section, Table, Text, Tone, Words
-from millrace.steps.run_record import RunRecord, TaskRecord
+from millrace.reporting.page import Bar, Block, Cell, Facts, Section, Table, Text, Tone, Words
+from millrace.steps.run_record import Failure, RunRecord
 
-NO_WORD = "It left no word of its own: the log of this task in Airflow says more."
+NO_WORD = "It was ended before it could say why: the log of this task in Airflow says more."
+LONGEST_FOUND = 200
+"""What was found is part of the first sentence while it is not longer."""
 
 
 def outcome(record: RunRecord, good: str) -> tuple[str, Tone]:
     """One word for the run; `good` where nothing failed."""
     if not record.failed:
         return good, "good"
-    return ("refused", "bad") if record.failed[0].is_verdict else ("failed", "bad")
+    return ("refused", "bad") if record.is_refused else ("failed", "bad")
 
 
-def first_line(task: TaskRecord) -> str:
-    """What a failed task said, in one sentence."""
-    return task.failure.splitlines()[0] if task.failure else f"{words(task.task_id)} failed"
+def first_failure(record: RunRecord) -> str:
+    """What ended the run, in one sentence."""
+    task = record.failed[0]
+    if task.failure is None:
+        return f"The task {task.task_id} failed."
+    found = task.failure.found
+    more = f": {found}" if found and len(found) <= LONGEST_FOUND and "\n" not in found else ""
+    return f"{task.failure.problem}{more}."
 
 
-def failures(record: RunRecord) -> list[Section]:
+def failures(record: RunRecord, title: str = "") -> list[Section]:
     """A section that tells what each failed task said; none for a run without one."""
-    if not record.failed:
-        return []
-    blocks = []
+    blocks: list[Block] = []
     for task in record.failed:
-        blocks += [Words(f"Task {task.task_id}"), Words(task.failure or NO_WORD, "bad", code=True)]
-    title = "Why it was refused" if record.failed[0].is_verdict else "What failed"
-    return [Section(title, tuple(blocks))]
+        told = task.failure or Failure(problem=NO_WORD)
+        blocks.append(Words(f"{task.task_id}: {told.problem}", "bad"))
+        parts = (("where", told.place), ("found", told.found), ("expected", told.expected), ("to do", told.fix))
+        blocks.append(Facts(tuple((name, said) for name, said in parts if said)))
+    title = title or ("Why it was refused" if record.is_refused else "What failed")
+    return [Section(title, tuple(blocks))] if blocks else []
 
 
 def timings(record: RunRecord) -> Section:

@@ -26,7 +26,7 @@ from millrace.steps import recorded, run_folder, run_record
 from millrace.steps.report_parts import (
     code,
     failures,
-    first_line,
+    first_failure,
     gate,
     number,
     outcome,
@@ -102,7 +102,7 @@ def _verdict(record: RunRecord, word: str, conditions: tuple[Condition, ...]) ->
     if version is not None and refused:
         told = "; ".join(f"{one.name} is {number(one.observed)}, limit {number(one.limit)}" for one in refused)
         return f"Version {version} was refused, and the champion stays: {told}."
-    return f"{first_line(record.failed[0])}. The champion stays as it was."
+    return f"{first_failure(record)} The champion stays as it was."
 
 
 def _stats(
@@ -198,8 +198,8 @@ def _search(tuned: dict[str, Any] | None) -> list[Section]:
         behind = Bar((one["log_loss"] - best) / span, f"{one['log_loss']:.4f}", "muted")
         chosen = Text("★ best", "good") if one is trials[0] else Text("")
         parameters = ", ".join(f"{name} {number(float(value))}" for name, value in point.items())
-        rows.append((chosen, words(str(one["point"]["estimator"])), parameters, behind, f"{one['seconds']:.1f} s"))
-    head = ("", "estimator", "parameters", "log loss; the bar is what it lacks", "took")
+        rows.append((chosen, words(str(one["point"]["estimator"])), parameters, behind, f"{one['seconds']:.2f} s"))
+    head = ("", "estimator", "parameters", "log loss, and how far behind the best", "took")
     blocks: list[Block] = [
         Words("Mean log loss of cross-validation on the training fold; neither calibration fold nor holdout is seen."),
         Table(head, tuple(rows[:TRIALS_SHOWN])),

@@ -29,7 +29,7 @@ from millrace.steps.batch_drift import batch_drift
 from millrace.steps.report_parts import (
     code,
     failures,
-    first_line,
+    first_failure,
     number,
     outcome,
     passed_or_not,
@@ -38,6 +38,7 @@ from millrace.steps.report_parts import (
 )
 from millrace.steps.run_record import RunRecord
 
+REASONS_SHOWN = 10
 HIDDEN = "not told: the column is sensitive"
 
 
@@ -94,7 +95,7 @@ def _receipt(record: RunRecord) -> dict[str, Any]:
 def _verdict(record: RunRecord, receipt: dict[str, Any]) -> str:
     if record.failed:
         kept = "Readers of silver, gold and the warehouse keep what they had."
-        return f"{first_line(record.failed[0])}. {kept if record.failed[0].is_verdict else ''}".strip()
+        return f"{first_failure(record)} {kept if record.is_refused else ''}".strip()
     if not receipt:
         return "Nothing was new: silver, gold and the warehouse already held what bronze has."
     files = plural(receipt.get("file_count", len(receipt["files"])), "file")
@@ -137,7 +138,10 @@ def _rows(receipt: dict[str, Any], problem: Problem) -> list[Section]:
     if by_reason:
         most = by_reason[0][1]
         told = tuple((code(reason), Bar(rows / most, f"{rows:,}", "bad")) for reason, rows in by_reason)
-        blocks.append(Table(("reason for quarantine", "rows (a row with two reasons counts in both)"), told))
+        head = ("reason for quarantine", "rows (a row with two reasons counts in both)")
+        blocks.append(Table(head, told[:REASONS_SHOWN]))
+        if rest := told[REASONS_SHOWN:]:
+            blocks.append(Table(head, rest, fold=f"{plural(len(rest), 'reason')} more"))
     return [Section("Rows", tuple(blocks))]
 
 

@@ -13,6 +13,18 @@ from millrace.contract.source import Model
 from millrace.settings import get_settings
 
 
+class Failure(Model):
+    """What a task said when it failed; the parts of a `MillraceError`, as far as it was one."""
+
+    problem: str
+    is_verdict: bool = False
+    """Whether a check, gate or smoke test said no, rather than something broke."""
+    place: str = ""
+    found: str = ""
+    expected: str = ""
+    fix: str = ""
+
+
 class TaskRecord(Model):
     """One task of a run, when it had ended."""
 
@@ -20,10 +32,8 @@ class TaskRecord(Model):
     state: str
     seconds: float | None = None
     """Wall time of its last try."""
-    failure: str | None = None
-    """What it said when it failed."""
-    is_verdict: bool = False
-    """Whether a check, gate or smoke test said no, rather than something broke."""
+    failure: Failure | None = None
+    """What it said; None where it did not fail, or was killed before it could say it."""
 
 
 class RunRecord(Model):
@@ -50,6 +60,11 @@ class RunRecord(Model):
     def failed(self) -> tuple[TaskRecord, ...]:
         """The tasks that failed, the first one first; not those that never began because of it."""
         return tuple(task for task in self.tasks if task.state == "failed")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it ended by a verdict."""
+        return bool(self.failed and self.failed[0].failure and self.failed[0].failure.is_verdict)
 
     @property
     def url(self) -> str:
