@@ -32,6 +32,13 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         ("type: integer", "type: integr", 10, "'integer'"),
         ("type: boolean", "type: bool", 13, 'did you mean "boolean"? Valid: '),
         ("min: 0", "min: zero", 10, "expected: a number"),
+        (
+            "    columns:",
+            "    format: parquet\n    delimiter: ;\n    columns:",
+            5,
+            "delimiter cannot be said of format parq",
+        ),
+        ("    columns:", "    format: json\n    columns:", 8, "'csv' or 'parquet'"),
         ("[customer]", "customer", 6, "expected: a list, such as [one, another]"),
         ("    columns:", "    delimiter: semicolon\n    columns:", 8, "exactly one character, in quotes"),
         ("column: left", "column: lft", 14, "label.column names lft"),
@@ -127,15 +134,23 @@ def test_words_for_people_do_not_change_the_contract_hash(tmp_path: Path) -> Non
     assert stricter.contract_hash() != problem.contract_hash()
 
 
-@pytest.mark.parametrize("key", ["trim: true", 'decimal: ","'])
+@pytest.mark.parametrize("key", ["trim: true", 'decimal: ","', "dates: day_first"])
 def test_how_a_value_is_read_changes_the_contract_hash_and_an_encoding_does_not(tmp_path: Path, key: str) -> None:
     told = {
         said: load_problem(
             write(tmp_path, MINIMAL.replace("    columns:", f"    {said}\n    columns:"))
         ).contract_hash()
-        for said in (key, "trim: false", "encoding: cp1252")
+        for said in (key, "trim: false", "encoding: cp1252", "has_header: false")
     }
-    assert told["trim: false"] == told["encoding: cp1252"] != told[key]
+    assert told["trim: false"] == told["encoding: cp1252"] == told["has_header: false"] != told[key]
+
+
+def test_a_file_that_has_no_header_calls_no_column_otherwise(tmp_path: Path) -> None:
+    text = MINIMAL.replace("    columns:", "    has_header: false\n    columns:").replace(
+        "{type: integer", "{header: M, type: integer"
+    )
+    with pytest.raises(InvalidProblemError, match="has_header says that files have none"):
+        load_problem(write(tmp_path, text))
 
 
 def test_an_allowed_value_with_blanks_can_never_be_where_blanks_are_trimmed(tmp_path: Path) -> None:

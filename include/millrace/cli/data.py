@@ -31,7 +31,7 @@ def simulate(
         output.write_bytes(file.content)
         place = str(output)
     else:
-        key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.csv"
+        key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.{contract.source.format}"
         place = object_store.put_landing(key, file.content)
     console.print(f"{rows} rows ({file.valid_rows} valid) → {place}")
 

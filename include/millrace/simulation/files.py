@@ -5,6 +5,8 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from millrace.contract.problem import Problem
 from millrace.simulation.breakages import break_rows
@@ -19,7 +21,7 @@ REPEATED_SHARE = 0.01
 
 @dataclass(frozen=True)
 class SimulatedFile:
-    """A CSV file and what must become of it.
+    """A file of the source's format and what must become of it.
 
     Attributes:
         content: The file.
@@ -66,7 +68,7 @@ def simulate_file(
     known[[*broken, *repeated]] = False
     known &= ~truth.overridden(drawn) & ~drawn.missing[problem.label.column]
     return SimulatedFile(
-        content=_csv(problem, lines),
+        content=_parquet(problem, lines) if problem.source.format == "parquet" else _csv(problem, lines),
         rows=rows,
         valid_rows=rows - len(broken),
         quarantined_rows=len(broken),
@@ -116,6 +118,16 @@ def _repeat(problem: Problem, lines: list[list[str]], valid: np.ndarray, rng: np
 def _csv(problem: Problem, lines: list[list[str]]) -> bytes:
     written = io.StringIO()
     writer = csv.writer(written, delimiter=problem.source.delimiter, lineterminator="\n")
-    writer.writerow(map(problem.source.header_of, problem.source.columns))
+    if problem.source.has_header:
+        writer.writerow(map(problem.source.header_of, problem.source.columns))
     writer.writerows(lines)
     return written.getvalue().encode(problem.source.encoding)
+
+
+def _parquet(problem: Problem, lines: list[list[str]]) -> bytes:
+    """Columns of text, which can say what breaks a contract, too."""
+    names = map(problem.source.header_of, problem.source.columns)
+    columns = zip(*lines, strict=True)
+    written = io.BytesIO()
+    pq.write_table(pa.table({name: pa.array(said) for name, said in zip(names, columns, strict=True)}), written)
+    return written.getvalue()
