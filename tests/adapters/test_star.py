@@ -66,7 +66,7 @@ def batches() -> st.SearchStrategy[list[list[Row]]]:
     return st.lists(batch, min_size=1, max_size=5)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(batches(), st.data())
 def test_after_every_load_the_star_is_that_of_all_rows(changes: list[list[Row]], data: st.DataObject) -> None:
     with loads() as problem:

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from millrace.adapters.star.members import touched
+from millrace.adapters.star.members import moved
 from millrace.adapters.star.phrases import ROW_KEY, assigned, differ, listed, run, same
 from millrace.adapters.star.tables import StarTables
 from millrace.adapters.warehouse import Connection
@@ -81,7 +81,7 @@ def load_facts(connection: Connection, of: StarTables, *, whole: bool) -> int:
 
 
 def _note_affected(connection: Connection, of: StarTables) -> None:
-    """Rows that came, and those that happened to a member after its history changed."""
+    """Rows that came, and those that happened to a member while a version held that is new or gone."""
     run(connection, f"CREATE TEMP TABLE affected (row_key {ROW_KEY} PRIMARY KEY) ON COMMIT DROP")
     run(connection, "INSERT INTO affected SELECT row_key FROM came")
     for name, dimension in of.star.dimensions.items():
@@ -89,10 +89,11 @@ def _note_affected(connection: Connection, of: StarTables) -> None:
             run(
                 connection,
                 "INSERT INTO affected SELECT o.row_key FROM {observed} o"
-                " JOIN {touched} t ON {same} AND o.event_timestamp >= t._since ON CONFLICT DO NOTHING",
+                " JOIN {moved} m ON {same} AND o.event_timestamp >= m.valid_from"
+                " AND o.event_timestamp < coalesce(m.valid_to, 'infinity') ON CONFLICT DO NOTHING",
                 observed=of.observed,
-                touched=touched(name),
-                same=same(dimension.key, "o", "t"),
+                moved=moved(name),
+                same=same(dimension.key, "o", "m"),
             )
     run(connection, "ANALYZE affected")
 
@@ -105,15 +106,17 @@ def _pointer(name: str) -> sql.Composed:
 
 
 def _join(of: StarTables, name: str, dimension: Dimension) -> sql.Composed:
+    # One probe of the index for each row, however many versions a member has.
     in_force = (
-        "AND o.event_timestamp >= {d}.valid_from AND ({d}.valid_to IS NULL OR o.event_timestamp < {d}.valid_to)"
-        if dimension.history
-        else ""
+        "LEFT JOIN LATERAL (SELECT {number} FROM {dimension} d WHERE {same} AND d.valid_from <= o.event_timestamp"
+        " ORDER BY d.valid_from DESC LIMIT 1) {alias} ON TRUE"
     )
-    return sql.SQL("LEFT JOIN {dimension} {d} ON {same} " + in_force).format(
+    only = "LEFT JOIN {dimension} {alias} ON {same}"
+    return sql.SQL(in_force if dimension.history else only).format(
         dimension=of.dimension(name),
-        d=_alias(name),
-        same=same(dimension.key, "o", f"in_{name}"),
+        alias=_alias(name),
+        number=sql.Identifier(surrogate(name)),
+        same=same(dimension.key, "o", "d" if dimension.history else f"in_{name}"),
     )
 
 

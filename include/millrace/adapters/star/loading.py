@@ -49,6 +49,6 @@ def load(
         "came": came,
         "gone": gone,
         "repointed": repointed,
-        "rows": rows_of(connection, of.fact),
+        "rows": living_rows,
         "members": members,
     }

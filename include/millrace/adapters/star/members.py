@@ -19,23 +19,27 @@ def touched(dimension: str) -> sql.Identifier:
     return sql.Identifier(f"touched_{dimension}")
 
 
-def load_members(connection: Connection, of: StarTables, name: str, *, whole: bool) -> int:
+def moved(dimension: str) -> sql.Identifier:
+    """The temporary table of the versions that a load makes or takes away: their key, and from when to when they held.
+
+    Facts of no other time point at another version than before.
+    """
+    return sql.Identifier(f"moved_{dimension}")
+
+
+def load_members(connection: Connection, of: StarTables, name: str, *, whole: bool) -> None:
     """Bring a dimension to what was observed of the members that this load touches.
 
     Args:
         whole: Whether to look at every member.
-
-    Returns:
-        How many members or versions are new.
     """
     dimension = of.star.dimensions[name]
     _note_touched(connection, of, name, dimension, whole=whole)
     _make_versions(connection, of, name, dimension)
-    came = _apply_versions(connection, of, name, dimension)
+    _apply(connection, of, name, dimension)
     for column in dimension.corrected:
         _correct(connection, of, name, dimension, column)
     run(connection, "ANALYZE {t}", t=of.dimension(name))
-    return came
 
 
 def _note_touched(connection: Connection, of: StarTables, name: str, dimension: Dimension, *, whole: bool) -> None:
@@ -126,7 +130,7 @@ def _make_versions(connection: Connection, of: StarTables, name: str, dimension:
     )
 
 
-def _apply_versions(connection: Connection, of: StarTables, name: str, dimension: Dimension) -> int:
+def _apply(connection: Connection, of: StarTables, name: str, dimension: Dimension) -> None:
     """Delete, change and insert what differs, and nothing else."""
     identity = (*dimension.key, *(("valid_from",) if dimension.history else ()))
     content = (*_SPAN, *dimension.history) if dimension.history else ()
@@ -134,17 +138,21 @@ def _apply_versions(connection: Connection, of: StarTables, name: str, dimension
         "dimension": of.dimension(name),
         "versions": _versions(name),
         "touched": touched(name),
+        "moved": moved(name),
         "member_same": same(dimension.key, "d", "t"),
         "same": same(identity, "d", "v"),
         "columns": listed((*identity, *content)),
         "identity": listed(identity),
         "later": sql.SQL("AND d.valid_from >= t._since" if dimension.history else ""),
+        "held": listed((*identity, *(("valid_to",) if dimension.history else ())), "d"),
     }
     run(connection, "ANALYZE {versions}", **parts)
+    run(connection, "CREATE TEMP TABLE {moved} ON COMMIT DROP AS SELECT {held} FROM {dimension} d WHERE FALSE", **parts)
     run(
         connection,
-        "DELETE FROM {dimension} d USING {touched} t WHERE {member_same} {later}"
-        " AND NOT EXISTS (SELECT FROM {versions} v WHERE {same})",
+        "WITH taken AS (DELETE FROM {dimension} d USING {touched} t WHERE {member_same} {later}"
+        " AND NOT EXISTS (SELECT FROM {versions} v WHERE {same}) RETURNING {held})"
+        " INSERT INTO {moved} SELECT * FROM taken",
         **parts,
     )
     if content:
@@ -155,12 +163,14 @@ def _apply_versions(connection: Connection, of: StarTables, name: str, dimension
             differ=differ(content, "d", "v"),
             **parts,
         )
-    return run(
+    run(
         connection,
-        "INSERT INTO {dimension} ({columns}) SELECT {columns} FROM {versions} v"
-        " WHERE NOT EXISTS (SELECT FROM {dimension} d WHERE {same}) ORDER BY {identity}",
+        "WITH made AS (INSERT INTO {dimension} AS d ({columns}) SELECT {columns} FROM {versions} v"
+        " WHERE NOT EXISTS (SELECT FROM {dimension} d WHERE {same}) ORDER BY {identity} RETURNING {held})"
+        " INSERT INTO {moved} SELECT * FROM made",
         **parts,
     )
+    run(connection, "ANALYZE {moved}", **parts)
 
 
 def _correct(connection: Connection, of: StarTables, name: str, dimension: Dimension, column: str) -> None:
@@ -171,16 +181,18 @@ def _correct(connection: Connection, of: StarTables, name: str, dimension: Dimen
     run(
         connection,
         """
-        UPDATE {dimension} d SET {column} = told.{column}
-        FROM (
+        WITH m AS (
             SELECT {key}, _since, bool_or({column} IS NOT NULL) AS _known
             FROM {dimension} JOIN {touched} USING ({key}) GROUP BY {key}, _since
-        ) t CROSS JOIN LATERAL (SELECT (
-            SELECT o.{column} FROM {observed} o
-            WHERE {observed_same} AND o.{column} IS NOT NULL
-                AND (t._known OR o.event_timestamp >= t._since)
-            ORDER BY o.event_timestamp DESC, o.row_key DESC LIMIT 1
-        ) AS {column}) told
+        ), told AS MATERIALIZED ( -- once a member, not once a version
+            SELECT {m_key}, (
+                SELECT o.{column} FROM {observed} o
+                WHERE {observed_same} AND o.{column} IS NOT NULL
+                    AND o.event_timestamp >= CASE WHEN m._known THEN '-infinity' ELSE m._since END
+                ORDER BY o.event_timestamp DESC, o.row_key DESC LIMIT 1
+            ) AS {column} FROM m
+        )
+        UPDATE {dimension} d SET {column} = told.{column} FROM told
         WHERE {member_same} AND d.{column} IS DISTINCT FROM told.{column}
         """,
         dimension=of.dimension(name),
@@ -188,8 +200,9 @@ def _correct(connection: Connection, of: StarTables, name: str, dimension: Dimen
         observed=of.observed,
         column=sql.Identifier(column),
         key=listed(dimension.key),
-        observed_same=same(dimension.key, "o", "t"),
-        member_same=same(dimension.key, "d", "t"),
+        m_key=listed(dimension.key, "m"),
+        observed_same=same(dimension.key, "o", "m"),
+        member_same=same(dimension.key, "d", "told"),
     )
 
 

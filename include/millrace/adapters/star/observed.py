@@ -6,12 +6,13 @@ A row that changed is both: gone as it was, and come as it is. The two sets are 
 from collections.abc import Iterable
 from typing import Any
 
-from psycopg import errors
+from psycopg import errors, sql
 
 from millrace.adapters import warehouse
 from millrace.adapters.star.phrases import ROW_KEY, differ, listed, run
 from millrace.adapters.star.tables import StarTables
 from millrace.adapters.warehouse import Connection
+from millrace.contract import names
 from millrace.contract.errors import MillraceError
 
 
@@ -57,11 +58,24 @@ def observe(connection: Connection, of: StarTables, rows: Iterable[tuple[Any, ..
             observed=of.observed,
             columns=inserted,
         )
+        _index(connection, of)
     except errors.ProgramLimitExceeded as error:
         raise _too_long(of, error) from error
     run(connection, "ANALYZE came")
     run(connection, "ANALYZE {observed}", observed=of.observed)
     return came
+
+
+def _index(connection: Connection, of: StarTables) -> None:
+    """What a member was told, by time. Made after the first rows: that takes half as long as before them."""
+    for place, dimension in enumerate(of.star.dimensions.values()):
+        run(
+            connection,
+            "CREATE INDEX IF NOT EXISTS {name} ON {observed} ({key})",
+            name=sql.Identifier(f"{names.observed_table(of.problem)}_{place}"),
+            observed=of.observed,
+            key=listed((*dimension.key, "event_timestamp")),
+        )
 
 
 def remove_vanished(connection: Connection, of: StarTables, keys: Iterable[tuple[Any, ...]]) -> int:

@@ -100,9 +100,6 @@ def _create_observed(connection: Connection, of: StarTables) -> None:
     columns = {"event_timestamp": f"{_TIME} NOT NULL", **{name: of.types[name] for name in of.star.columns()}}
     definition = defined({"row_key": ROW_KEY, **columns})
     run(connection, "CREATE TABLE {t} ({columns}, PRIMARY KEY (row_key))", t=of.observed, columns=definition)
-    for dimension in of.star.dimensions.values():
-        key = listed((*dimension.key, "event_timestamp"))
-        run(connection, "CREATE INDEX ON {t} ({key})", t=of.observed, key=key)
 
 
 def _create_fact(connection: Connection, of: StarTables) -> None:
