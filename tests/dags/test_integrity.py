@@ -47,6 +47,8 @@ TASKS = {
         "run_report",
     ],
 }
+FOR_ALL = ["reconcile", "maintenance"]
+"""DAGs that look after every problem."""
 EVERY_STAGE = [(problem, stage) for problem in PROBLEMS for stage in names.STAGES]
 
 
@@ -72,7 +74,7 @@ def found() -> dict[str, Any]:
 
 def test_every_stage_of_every_problem_has_its_dag(found: dict[str, Any]) -> None:
     assert found["errors"] == {}
-    assert set(found["dags"]) == {"reconcile", *(names.dag_id(*each) for each in EVERY_STAGE)}
+    assert set(found["dags"]) == {*FOR_ALL, *(names.dag_id(*each) for each in EVERY_STAGE)}
 
 
 def test_reading_the_dag_files_imports_nothing_heavy(found: dict[str, Any]) -> None:
@@ -105,7 +107,7 @@ def test_the_report_waits_for_every_task_and_decides_nothing(found: dict[str, An
     assert [name for name, task in tasks.items() if not task["decides_the_run"]] == ["run_report"]
 
 
-@pytest.mark.parametrize("dag_id", ["reconcile", *(names.dag_id(*each) for each in EVERY_STAGE)])
+@pytest.mark.parametrize("dag_id", [*FOR_ALL, *(names.dag_id(*each) for each in EVERY_STAGE)])
 def test_a_fault_is_tried_again_with_growing_pauses(found: dict[str, Any], dag_id: str) -> None:
     for task in found["dags"][dag_id]["tasks"].values():
         assert task["owner"] not in ("", "airflow")
@@ -139,7 +141,7 @@ def test_a_broken_problem_file_breaks_one_thing_only(tmp_path: Path) -> None:
     assert list(found["errors"]) == ["invalid_problems.py"]
     assert "broken.yaml:4" in found["errors"]["invalid_problems.py"]
     assert 'did you mean "owner"?' in found["errors"]["invalid_problems.py"]
-    assert set(found["dags"]) == {"reconcile", *(names.dag_id("diabetes", stage) for stage in names.STAGES)}
+    assert set(found["dags"]) == {*FOR_ALL, *(names.dag_id("diabetes", stage) for stage in names.STAGES)}
 
 
 def upstream_of(name: str, tasks: dict[str, Any]) -> set[str]:

@@ -6,10 +6,7 @@ from millrace.contract.source import Model
 
 
 class Retention(Model):
-    """How many days what is no longer in force is kept; the DAG `maintenance` removes the rest.
-
-    What landed, silver, gold, what a model was trained on and every model stay, whatever their age.
-    """
+    """Days for which what is no longer in force is kept. What landed, what trained a model, and models stay."""
 
     snapshots_days: int = Field(default=7, ge=1)
     """Earlier states of the tables, for reading them as of then. Those that trained a model stay."""

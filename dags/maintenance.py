@@ -1,0 +1,73 @@
+"""Airflow DAG that keeps the lake small: every night each table is compacted, and what nobody needs any more goes."""
+
+from typing import Any, cast
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from millrace.orchestration.attempts import this_attempt
+from millrace.orchestration.defaults import TASK_TIMEOUT, task_defaults
+from millrace.orchestration.problems import valid_problems
+from millrace.orchestration.tasks import check_connection, spark_step
+
+Facts = dict[str, Any]
+DOC = """### Maintenance
+Every night, for each table of each problem: small files are written anew as fewer larger ones, snapshots that nobody
+needs expire, files that no snapshot knows are deleted, and rows and check reports older than the contract's `retention`
+go. No row of silver or gold changes; tagged snapshots, and whatever a stage goes on from, stay. A table that is being
+written is left for the next night.
+
+**By hand:** `tables`: maintain only these, such as `silver.loan_applications`.
+"""
+
+
+@dag(
+    dag_id="maintenance",
+    dag_display_name="Maintenance",
+    schedule="17 3 * * *",
+    doc_md=DOC,
+    default_args=task_defaults("millrace"),
+    tags=["stage:maintenance"],
+    params={"tables": Param([], type="array", items={"type": "string"}, description="Only these tables; empty: all.")},
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+)
+def maintenance() -> None:
+    @task
+    def list_tables() -> list[dict[str, str]]:
+        from millrace.steps.lake_tables import chosen_tables
+        from millrace.steps.sweep_branches import sweep_branches
+
+        # Left behind by a killed attempt, a branch looks like a writer to whom maintenance gives way.
+        sweep_branches(valid_problems(), older_than_seconds=2 * TASK_TIMEOUT.total_seconds())
+        return chosen_tables(valid_problems(), get_current_context()["params"]["tables"])
+
+    # One table at a time: the other slot of the pool stays free for those who wait for new rows.
+    @spark_step(max_active_tis_per_dagrun=1, map_index_template="{{ table_shown }}")
+    def maintain_table(problem: str, table: str, spark: object = None) -> Facts:
+        from millrace.contract.loading import get_problem
+        from millrace.settings import get_settings
+        from millrace.steps.maintain_table import maintain_table
+
+        cast("Facts", get_current_context())["table_shown"] = table
+        contract = get_problem(problem, get_settings().problems_dir)
+        return maintain_table(spark, contract, table, attempt=this_attempt()["attempt"])
+
+    @task
+    def remove_old_reports() -> list[Facts]:
+        from millrace.steps.remove_old_reports import remove_old_reports
+
+        return [remove_old_reports(problem) for problem in valid_problems()]
+
+    @task(trigger_rule="none_failed")
+    def tell_what_it_freed(maintained: list[Facts], reports: list[Facts]) -> Facts:
+        from millrace.steps.freed import tell_what_it_freed
+
+        return tell_what_it_freed(maintained, reports)
+
+    tables, reports = list_tables(), remove_old_reports()
+    check_connection("object_store", "lake", "warehouse") >> [tables, reports]
+    tell_what_it_freed(maintain_table.expand_kwargs(tables), reports)
+
+
+maintenance()

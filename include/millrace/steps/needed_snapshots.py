@@ -1,0 +1,22 @@
+"""Up to which snapshot each reader of a table has taken it in: expiry must leave it the way from there to the head."""
+
+from millrace.adapters import lake, warehouse
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.steps.recorded import BRONZE_SNAPSHOT, SILVER_SNAPSHOT, recorded
+
+
+def needed_snapshots(problem: Problem, table: str) -> set[int | None]:
+    """The snapshot of each reader; None for one that has taken in nothing yet."""
+    for source in problem.sources:
+        if table == names.bronze_files(source):
+            readers = (names.silver(source), names.quarantine(source))
+            return {recorded(reader, BRONZE_SNAPSHOT).upstream for reader in readers}
+        if table == names.silver(source):
+            return {recorded(names.gold(problem.problem), SILVER_SNAPSHOT).upstream}
+    if table == names.gold(problem.problem):
+        # Whoever reads gold with another tool is told to read what the warehouse was loaded from.
+        loaded = warehouse.loaded(problem.problem)
+        known = loaded is not None and loaded.gold_table_uuid == lake.table_uuid(table)
+        return {loaded.gold_snapshot_id} if loaded and known else set()
+    return set()
