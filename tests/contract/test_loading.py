@@ -35,8 +35,8 @@ def test_a_minimal_problem_is_enough(tmp_path: Path) -> None:
         (
             "    columns:",
             "    format: parquet\n    delimiter: ;\n    columns:",
-            5,
-            "delimiter cannot be said of format parq",
+            9,
+            "delimiter cannot be said of format parquet",
         ),
         ("    columns:", "    format: json\n    columns:", 8, "'csv' or 'parquet'"),
         ("[customer]", "customer", 6, "expected: a list, such as [one, another]"),

@@ -11,7 +11,7 @@ SCHEMA = (
 )
 
 
-def bronze_rows(spark: SparkSession, rows: Sequence[Mapping[str, str] | None]) -> DataFrame:
+def bronze_rows(spark: SparkSession, rows: Sequence[Mapping[str, str | None] | None]) -> DataFrame:
     """Rows of one file; None is a row that could not be split into fields."""
     landed = datetime(2026, 1, 31, tzinfo=UTC)
     told = [

@@ -1,11 +1,17 @@
 """Spark's predicates give each row of the corpus the codes that every other engine gives it."""
 
+import io
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from millrace.contract.source import Column, Source
+from millrace.domain.parquet_rows import open_parquet
 from spark_jobs.transforms.casting import cast_rows
 from spark_jobs.transforms.quarantine import FIELD_COUNT, judge
 from tests.contract.parity_corpus import CORPUS
@@ -14,6 +20,7 @@ from tests.spark_jobs.bronze import bronze_rows
 
 pytestmark = pytest.mark.stack
 
+MOMENT = datetime(2026, 1, 31, 10, 20, 30, 5, tzinfo=UTC)
 SAYABLE = numbered(case for case in CORPUS if case.raw is not None)
 
 
@@ -24,7 +31,7 @@ def test_the_corpus(spark: SparkSession) -> None:
 
 
 def test_what_is_read(spark: SparkSession) -> None:
-    texts = {
+    texts: dict[str, dict[str, object]] = {
         "integer": {"+7": 7, "007": 7, "-1.0": -1, "7.000": 7, "999999999999999999": 999_999_999_999_999_999},
         "number": {".5": 0.5, "5.": 5.0, "-2.5E-3": -0.0025, "1e-999": 0.0},
         "boolean": {"TRUE": True, "n": False, "1": True, "No": False},
@@ -98,6 +105,36 @@ def test_dates_are_read_as_the_source_says(spark: SparkSession) -> None:
         found = rows.orderBy("row_number").selectExpr("unix_micros(typed.t)", "reasons").collect()
         micros = [(int(value.timestamp() * 1e6), []) if value else (None, ["type:t"]) for value in told.values()]
         assert [tuple(row) for row in found] == micros, dates
+
+
+def test_what_parquet_holds_is_what_is_read(spark: SparkSession) -> None:
+    held: dict[
+        str, tuple[Literal["string", "integer", "number", "boolean", "timestamp"], list[object], pa.DataType]
+    ] = {
+        "s": ("string", ["Bücher", " ", None], pa.string()),
+        "i": ("integer", [10**17, -7, None], pa.int64()),
+        "f": ("integer", [1.0, 1e15, None], pa.float64()),
+        "n": ("number", [0.1, 1e-300, None], pa.float64()),
+        "d": ("number", [Decimal("1.50"), Decimal("-0.01"), None], pa.decimal128(20, 2)),
+        "b": ("boolean", [True, False, None], pa.bool_()),
+        "t": ("timestamp", [MOMENT, MOMENT.replace(microsecond=0), None], pa.timestamp("us", "Europe/Berlin")),
+    }
+    columns = {name: Column(type=kind, nullable=True) for name, (kind, _, _) in held.items()}
+    source = Source(format="parquet", assigned_key="row_content", assigned_time="file_modified", columns=columns)
+    file = io.BytesIO()
+    pq.write_table(pa.table({name: pa.array(values, kind) for name, (_, values, kind) in held.items()}), file)
+    opened = open_parquet(file, source)
+    fields = [dict(zip(opened.header, row.values or (), strict=True)) for row in opened.rows]
+    rows = judge(cast_rows(bronze_rows(spark, fields), source), source)
+    told = [f"unix_micros(typed.{name})" if name == "t" else f"typed.{name}" for name in held]
+    found = rows.orderBy("row_number").selectExpr("reasons", *told).collect()
+    assert [row["reasons"] for row in found] == [[], [], []]
+    for place, (name, (_, values, _)) in enumerate(held.items(), start=1):
+        wanted = [
+            int(value.timestamp() * 1e6) if isinstance(value, datetime) else value and type(found[0][place])(value)
+            for value in values
+        ]
+        assert [row[place] for row in found] == wanted, name
 
 
 def test_a_malformed_row_has_that_reason_alone(spark: SparkSession) -> None:

@@ -24,7 +24,7 @@ COLUMNS: dict[str, Any] = {
 def small_problem(**more: Any) -> Iterator[Problem]:
     """The problem; `more` are further keys of its source."""
     mark = uuid.uuid4().hex[:10]
-    problem = small(f"t_{mark}", COLUMNS, **more)
+    problem = small(f"t_{mark}", **{"columns": COLUMNS, **more})
     try:
         yield problem
     finally:

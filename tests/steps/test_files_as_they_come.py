@@ -18,7 +18,7 @@ from millrace.steps import ingest_files
 from millrace.steps.landed_files import Difference, compare_with_bronze, landed, new_files
 from millrace.steps.pending import pending_ingest_files
 from tests.steps.ingesting import HEADER, bronze, ingest, land, rows_by_file, set_aside
-from tests.steps.small_problem import small_problem
+from tests.steps.small_problem import COLUMNS, small_problem
 
 pytestmark = pytest.mark.stack
 
@@ -116,6 +116,14 @@ def test_a_file_without_a_header_is_read_by_the_order_of_the_contract() -> None:
         ingest(problem)
         assert rows_by_file(problem) == {"a.csv": [*ONE, {}]}
         assert "its first row names the columns" in set_aside(problem)["header.csv"]
+
+
+def test_a_batch_whose_label_comes_later_is_read_where_the_label_is_optional() -> None:
+    columns = COLUMNS | {"sold": COLUMNS["sold"] | {"optional": True}}
+    with small_problem(columns=columns) as problem:
+        land(problem, "to be scored.csv", SET_ASIDE["to be scored.csv"][0])
+        ingest(problem)
+        assert rows_by_file(problem) == {"to be scored.csv": [{"Size": "1", "kind": "a", "done": "yes"}]}
 
 
 def test_a_file_appears_when_its_upload_is_complete(problem: Problem) -> None:
