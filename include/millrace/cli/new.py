@@ -55,7 +55,7 @@ def _tell(drafted: "Drafted", data: Path, output: Path, report: Path, seconds: f
         console.print(f"[green]✓[/] {words}: {escape(str(_near(path)))}", highlight=False, soft_wrap=True)
     if drafted.ragged_rows:
         console.print(f"[yellow]![/] {drafted.ragged_rows:,} rows have another number of fields than the header")
-    console.print(f"\n[bold]To decide[/] ({len(drafted.decisions)}; each is marked DECIDE in the file)")
+    console.print("\n[bold]To decide[/] (each is marked DECIDE in the file)")
     for decision in drafted.decisions[:_TOLD]:
         about = f"[cyan]{escape(decision.column)}[/]: " if decision.column else ""
         console.print(f"  · {about}{escape(decision.words)}", highlight=False)

@@ -67,6 +67,9 @@ def read_unseen_file(file: Path) -> UnseenFile:
         raise _unreadable(file, str(error), "mend the file") from error
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, str(error).splitlines()[0][:300], "mend the file") from error
+    if not read.table.num_rows and read.ragged_rows:
+        found = f"none of its {read.ragged_rows:,} rows has as many fields as the header"
+        raise _unreadable(file, found, "look for a quote that is never closed, or a first line that is no header")
     if not read.table.num_rows:
         raise _unreadable(file, "a header and no row", "name a file with rows")
     return read

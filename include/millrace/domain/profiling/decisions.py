@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from millrace.domain.profiling.column import ColumnProfile
-from millrace.domain.profiling.table import SUSPICIOUS_AUC, TableProfile
+from millrace.domain.profiling.table import LEAK_AUC, SUSPICIOUS_AUC, TableProfile
 from millrace.domain.profiling.words import many, number, plain, quoted
 
 FEW_POSITIVES = 400
@@ -32,7 +32,8 @@ def decisions(table: TableProfile) -> list[Decision]:
         if place.role == "excluded":
             found.append(Decision(place.profile.name, f"kept from the model: {place.why}"))
         elif place.role == "ignored":
-            found.append(Decision("", f"{quoted(place.profile.header)} is left out: {place.why}"))
+            header = place.profile.header
+            found.append(Decision("", f"{quoted(header) if header else 'a column'} is left out: {place.why}"))
     return found
 
 
@@ -95,8 +96,8 @@ def _about_column(column: ColumnProfile) -> Iterator[str]:
             f"where it says {quoted(level.value)} ({many(level.rows, 'row')}) the label is {answer} positive: a rule"
             " (see overrides), a leak, or a pattern?"
         )
-    if column.auc >= SUSPICIOUS_AUC and not column.sure:
-        yield f"it alone sorts {column.auc:.1%} of all pairs by label: is it known before the label is?"
+    if SUSPICIOUS_AUC <= column.auc < LEAK_AUC and not column.sure:
+        yield f"it alone sorts {column.auc:.1%} of all pairs by the label: is it known before the label is?"
 
 
 def _zeros(column: ColumnProfile) -> str:

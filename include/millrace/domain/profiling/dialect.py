@@ -20,7 +20,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 DATE = re.compile(r"([0-9]{1,2})([./-])([0-9]{1,2})\2([0-9]{4})(|[ T].*)")
 """31.1.2026 and 1/31/2026 9:05, as `dates` of the contract knows them; the rest is a time."""
 
-Encoding = Literal["utf-8", "cp1252", "latin-1"]
+Encoding = Literal["utf-8", "utf-16", "cp1252", "latin-1"]
+"""utf-16 begins with a byte order mark, so the contract need not tell it."""
 
 
 class UnreadableFileError(Exception):
@@ -53,10 +54,12 @@ def find_encoding(chunks: Iterable[bytes]) -> Encoding:
     utf8, cp1252 = codecs.getincrementaldecoder("utf-8")(), codecs.getincrementaldecoder("cp1252")()
     is_utf8 = is_cp1252 = True
     for number, chunk in enumerate(chunks):
-        if number == 0:
-            _refuse_binary(chunk)
+        if number == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        if number == 0 and b"\0" in chunk:
+            raise UnreadableFileError("the file holds NUL bytes, as only binary files do", "name a CSV or Parquet file")
         is_utf8 = is_utf8 and _decodes(utf8, chunk)
-        is_cp1252 = is_cp1252 and (is_utf8 or _decodes(cp1252, chunk))
+        is_cp1252 = is_cp1252 and _decodes(cp1252, chunk)
     return "utf-8" if is_utf8 else "cp1252" if is_cp1252 else "latin-1"
 
 
@@ -90,13 +93,6 @@ def find_dialect(head: bytes, encoding: Encoding, *, whole: bool) -> Dialect:
         raise UnreadableFileError("its first line holds numbers only", fix)
     columns = [[record[n] for record in body if len(record) == len(header) and record[n]] for n in range(len(header))]
     return Dialect(tuple(header), encoding, delimiter, trim, _decimal(columns), _dates(columns))
-
-
-def _refuse_binary(chunk: bytes) -> None:
-    if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnreadableFileError("the file is UTF-16", "save it as UTF-8")
-    if b"\0" in chunk:
-        raise UnreadableFileError("the file holds NUL bytes, as only binary files do", "name a CSV or Parquet file")
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from millrace.contract.constraints import TRUE_SPELLINGS
 from millrace.contract.source import Scalar
 from millrace.domain.profiling.column import ColumnProfile
-from millrace.domain.profiling.decisions import FEW_POSITIVES, decisions
+from millrace.domain.profiling.decisions import FEW_POSITIVES, Decision, decisions
 from millrace.domain.profiling.naming import words_of
 from millrace.domain.profiling.table import Place, TableProfile, names_a_thing
 from millrace.domain.profiling.words import bound, many, number, plain, scalar, share
@@ -31,7 +31,7 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
         schema: Whether the editors' schema lies beside the file.
     """
     looked_at = f"{table.rows:,}" if table.rows == total_rows else f"{table.rows:,} of {total_rows:,}"
-    label = table.of("label")[0]
+    label, found = table.of("label")[0], decisions(table)
     purpose = scalar(f"Whether {plain(label.header)} is {plain(table.label.positive)}.")
     prevalence = f"{share(table.label.positive_rows, table.label.known_rows)} of {many(table.label.known_rows, 'row')}"
     lines = [
@@ -46,10 +46,10 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
         "",
         "sources:",
         f"  {source}:",
-        *_indented(4, _source(table)),
+        *_indented(4, _source(table, found)),
         "    columns:",
         "      # Without `nullable: true` a row that lacks the value is quarantined.",
-        *_indented(6, _columns(table)),
+        *_indented(6, _columns(table, found)),
         "",
         f"label: {{column: {label.name}, positive: {scalar(table.label.positive)}}}   # {prevalence}",
         *_exclude(table),
@@ -62,8 +62,8 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
     return "\n".join(lines) + "\n"
 
 
-def _source(table: TableProfile) -> Iterator[str]:
-    yield from _decide(table, "")
+def _source(table: TableProfile, found: Sequence[Decision]) -> Iterator[str]:
+    yield from _decide(found, "")
     keys, times = table.of("key"), table.of("time")
     yield f"primary_key: [{keys[0].name}]" if keys else "assigned_key: row_content"
     yield f"event_timestamp: {times[0].name}" if times else "assigned_time: file_modified"
@@ -71,7 +71,7 @@ def _source(table: TableProfile) -> Iterator[str]:
     day = "the third of April" if dialect.dates == "day_first" else "the fourth of March"
     told = {
         f"format: {dialect.format}": dialect.format != "csv",
-        f"encoding: {dialect.encoding}": dialect.encoding != "utf-8",
+        f"encoding: {dialect.encoding}": dialect.encoding in ("cp1252", "latin-1"),
         f"delimiter: {scalar(dialect.delimiter)}": dialect.delimiter != ",",
         "trim: true   # blanks stand around values": dialect.trim,
         'decimal: ","': dialect.decimal == ",",
@@ -80,11 +80,11 @@ def _source(table: TableProfile) -> Iterator[str]:
     yield from (line for line, needed in told.items() if needed)
 
 
-def _columns(table: TableProfile) -> Iterator[str]:
+def _columns(table: TableProfile, found: Sequence[Decision]) -> Iterator[str]:
     for place in table.columns:
         if place.role == "ignored":
             continue
-        yield from _decide(table, place.profile.name)
+        yield from _decide(found, place.profile.name)
         yield from _column(place, table)
 
 
@@ -210,8 +210,8 @@ def _gate(table: TableProfile) -> Iterator[str]:
         yield f"  threshold: {bound(usual)}   # DECIDE: twice the usual; from here on a prediction is told as positive"
 
 
-def _decide(table: TableProfile, column: str) -> Iterator[str]:
-    for decision in decisions(table):
+def _decide(found: Sequence[Decision], column: str) -> Iterator[str]:
+    for decision in found:
         if decision.column == column:
             yield from textwrap.wrap(
                 f"DECIDE: {decision.words}", 104, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False

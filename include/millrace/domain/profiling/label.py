@@ -12,7 +12,7 @@ from millrace.domain.profiling.dialect import Dialect
 from millrace.domain.profiling.texts import Flags, TextColumn, numbers_of, read_column
 
 MOST_CLASSES = 20
-_YES = ("1", "yes", "true", "y", "positive", "pos", "fraud", "churn", "churned", "left", "default", "bad", "purchase")
+_YES = ("1", "yes", "true", "y", "ja", "oui", "positive", "pos", "fraud", "churn", "churned", "left", "bad", "purchase")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from millrace.domain.profiling.table import LEAK_AUC, Place, TableProfile
 from millrace.domain.profiling.words import many, number, plain, share
 
 _STRONGEST = 20
-_ENCODINGS = {"utf-8": "UTF-8", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
+_ENCODINGS = {"utf-8": "UTF-8", "utf-16": "UTF-16", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
 _SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 

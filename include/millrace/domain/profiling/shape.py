@@ -1,12 +1,14 @@
 """The common shape of words such as keys: C0000001 and C0000002 are `C[0-9]{7}`."""
 
 import re
-import string
 from collections.abc import Sequence
 from itertools import groupby
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SIMPLE = frozenset(string.ascii_letters + string.digits + " -_./:#+@")
+from millrace.domain.profiling.matching import Pattern
+
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ANY = Pattern(r"[A-Za-z0-9 _./:#+@-]+")
+_LOOKED_AT = 2_000
 _LEAST_VALUES = 20
 _MOST_RUNS = 6
 
@@ -16,10 +18,15 @@ def common_pattern(values: Sequence[str]) -> str | None:
 
     Runs of digits, small and capital letters count; other characters stand for themselves.
     """
-    if len(values) < _LEAST_VALUES or not set().union(*values) <= _SIMPLE:
+    if len(values) < _LEAST_VALUES or not _ANY.matches_all(values):
         return None
-    if all(_UUID.fullmatch(value) for value in values):
-        return "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    if Pattern(_UUID).matches_all(values):
+        return _UUID
+    found = _shape(values[:: max(1, len(values) // _LOOKED_AT)])
+    return found if found and Pattern(found).matches_all(values) else None
+
+
+def _shape(values: Sequence[str]) -> str | None:
     shape = _runs(values[0])
     if not 0 < len(shape) <= _MOST_RUNS or all(kind == "[A-Za-z]" for kind, _ in shape):
         return None

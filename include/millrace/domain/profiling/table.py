@@ -116,7 +116,7 @@ def _why_no_input(profile: ColumnProfile) -> str:
         "it says the same in every row, so it tells nothing": profile.constant and not profile.missing,
         "it names a thing or a person, and says nothing about others": names_a_thing(profile),
         "nearly each row says something else: a text or a name, not a kind": _is_text(profile),
-        f"it alone sorts {profile.auc:.1%} of all pairs by label: is it known before the label is?": (
+        f"it alone sorts {profile.auc:.1%} of all pairs by the label: is it known before the label is?": (
             profile.auc >= LEAK_AUC
         ),
     }

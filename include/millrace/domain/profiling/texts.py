@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from millrace.contract.constraints import RAW_PATTERNS
 from millrace.contract.source import ColumnType
+from millrace.domain.profiling import nulls
 from millrace.domain.profiling.dialect import DATE, Dialect
-from millrace.domain.profiling.nulls import says_nothing, says_nothing_among_numbers
+from millrace.domain.profiling.matching import Pattern
 from millrace.domain.times import as_timestamp
 
 Flags = NDArray[np.bool_]
@@ -21,11 +22,16 @@ READABLE_SHARE = 0.98
 """From this share of rows on, a column is of a type, and the values that are not are faults of single rows."""
 _SWAPPED = str.maketrans(".,", ",.")
 _TRUTHS = frozenset(["true", "false", "yes", "no", "y", "n"])
-_NUMBER, _INTEGER = re.compile(RAW_PATTERNS["number"]), re.compile(RAW_PATTERNS["integer"])
+_NUMBER, _INTEGER = Pattern(RAW_PATTERNS["number"]), Pattern(RAW_PATTERNS["integer"])
+_TIME = Pattern(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?( ?(Z|UTC|[+-](0[0-9]|1[0-3]):?[0-5][0-9]))?)?"
+)
+"""Times that Millrace reads without doubt, but for a day that its month lacks."""
+# 00123 is no number, or its zeros would be lost; nor is what 64 bits cannot hold.
+_NO_CODE = Pattern(r"(?![+-]?0[0-9])(?![+-]?[0-9]{19}).*")
 _SHORT_HOUR = re.compile(r"^([ T])(?=[0-9]:)")
 _LONGEST_TIME = 40
-_LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
-_TOO_LONG = re.compile(r"[+-]?[0-9]{19,}")
 
 
 @dataclass(frozen=True)
@@ -56,59 +62,85 @@ class Reading:
 
 def read_column(column: TextColumn, dialect: Dialect) -> Reading:
     """The narrowest type that nearly all rows with a value can be read as; string fits everything."""
-    nothing, among_numbers = _flags(column.values, says_nothing), _flags(column.values, says_nothing_among_numbers)
-    said = [value for value, empty in zip(column.values, nothing, strict=True) if not empty]
-    if said and {value.lower() for value in said[:10]} <= _TRUTHS and {value.lower() for value in said} <= _TRUTHS:
+    nothing = _among(column.values, nulls.ANYWHERE)
+    if _are_truths(_kept(column.values, ~nothing)):
         return Reading("boolean", nothing, ~nothing)
-    reads: tuple[tuple[ColumnType, Callable[[str], bool]], ...] = (
-        ("number", lambda value: _NUMBER.fullmatch(_with_point(value, dialect)) is not None),
-        ("timestamp", lambda value: _is_time(_with_year_first(value, dialect))),
-    )
-    for kind, reads_it in reads:
-        readable = ~among_numbers & _flags(column.values, reads_it, unless_few_of=~among_numbers)
-        rows, all_rows = column.counts[readable].sum(), column.counts[~among_numbers].sum()
-        if not rows or rows < READABLE_SHARE * all_rows:
-            continue
-        if kind == "number":
-            numbers = [value for value, fine in zip(column.values, readable, strict=True) if fine]
-            if any(map(_is_code, numbers)):
-                break
-            whole = all(_INTEGER.fullmatch(_with_point(value, dialect)) for value in numbers)
-            return Reading("integer" if whole else "number", among_numbers, readable)
-        return Reading(kind, among_numbers, readable)
+    empty = _among(column.values, nulls.AMONG_NUMBERS)
+    plain = _with_point(column.values, dialect)
+    readable = _readable(plain, ~empty, _NUMBER.matches, _NUMBER.matches_all)
+    if _nearly_all(column, readable, empty):
+        numbers = _kept(plain, readable)
+        if not _NO_CODE.matches_all(numbers):
+            return Reading("string", nothing, ~nothing)
+        return Reading("integer" if _INTEGER.matches_all(numbers) else "number", empty, readable)
+    readable = _readable(_with_year_first(column.values, dialect), ~empty, _is_time, _are_times)
+    if _nearly_all(column, readable, empty):
+        return Reading("timestamp", empty, readable)
     return Reading("string", nothing, ~nothing)
+
+
+def _are_truths(values: Sequence[str]) -> bool:
+    # Each of the six words may be written in a few ways, and no column of them has more values.
+    return 0 < len(values) <= 40 and {value.lower() for value in values} <= _TRUTHS
 
 
 def numbers_of(values: Sequence[str], dialect: Dialect) -> Floats:
     """The numbers that readable texts say."""
-    return np.array([float(_with_point(value, dialect)) for value in values], dtype=np.float64)
+    return np.fromiter(map(float, _with_point(values, dialect)), dtype=np.float64, count=len(values))
 
 
-def _with_point(value: str, dialect: Dialect) -> str:
-    return value if dialect.decimal == "." else value.translate(_SWAPPED)
+def _nearly_all(column: TextColumn, readable: Flags, empty: Flags) -> bool:
+    rows, all_rows = int(column.counts[readable].sum()), int(column.counts[~empty].sum())
+    return rows > 0 and rows >= READABLE_SHARE * all_rows
 
 
-def _with_year_first(value: str, dialect: Dialect) -> str:
+def _readable(
+    values: Sequence[str], asked: Flags, one: Callable[[str], bool], many: Callable[[Sequence[str]], bool]
+) -> Flags:
+    """Which of the values can be read, of those that are asked for."""
+    kept = _kept(values, asked)
+    # A column of words shows in its first hundred values that it holds neither numbers nor times.
+    first = kept[:100]
+    if sum(map(one, first)) < len(first) / 2:
+        return np.zeros(len(values), dtype=bool)
+    if many(kept):
+        return asked
+    flags = asked.copy()
+    flags[asked] = np.fromiter(map(one, kept), dtype=bool, count=len(kept))
+    return flags
+
+
+def _kept(values: Sequence[str], flags: Flags) -> Sequence[str]:
+    return values if flags.all() else [values[place] for place in np.flatnonzero(flags).tolist()]
+
+
+def _among(values: Sequence[str], words: frozenset[str]) -> Flags:
+    found = words.intersection(values)
+    flags = np.zeros(len(values), dtype=bool)
+    if found:
+        flags[[place for place, value in enumerate(values) if value in found]] = True
+    return flags
+
+
+def _with_point(values: Sequence[str], dialect: Dialect) -> Sequence[str]:
+    return values if dialect.decimal == "." else [value.translate(_SWAPPED) for value in values]
+
+
+def _with_year_first(values: Sequence[str], dialect: Dialect) -> Sequence[str]:
+    return values if dialect.dates == "iso" else [_year_first(value, dialect) for value in values]
+
+
+def _year_first(value: str, dialect: Dialect) -> str:
     # As `spark_jobs.transforms.casting` reads them.
-    if dialect.dates == "iso" or (found := DATE.fullmatch(value)) is None:
+    if (found := DATE.fullmatch(value)) is None:
         return value
     day, month = (found[1], found[3]) if dialect.dates == "day_first" else (found[3], found[1])
     time = _SHORT_HOUR.sub(r"\g<1>0", found[5])
     return f"{found[4]}-{month:0>2}-{day:0>2}{time}"
 
 
-def _flags(values: Sequence[str], holds: Callable[[str], bool], unless_few_of: Flags | None = None) -> Flags:
-    # A column of words shows in its first hundred values that it holds neither numbers nor times.
-    if unless_few_of is not None:
-        first = [values[place] for place in np.flatnonzero(unless_few_of)[:100]]
-        if sum(map(holds, first)) < len(first) / 2:
-            return np.zeros(len(values), dtype=bool)
-    return np.fromiter(map(holds, values), dtype=bool, count=len(values))
-
-
-def _is_code(value: str) -> bool:
-    # 00123 is no number, or its zeros would be lost; nor is what 64 bits cannot hold.
-    return _LEADING_ZERO.fullmatch(value) is not None or _TOO_LONG.fullmatch(value) is not None
+def _are_times(values: Sequence[str]) -> bool:
+    return _TIME.matches_all(values) and all(map(_is_time, {value[:10] for value in values}))
 
 
 def _is_time(value: str) -> bool:
