@@ -43,10 +43,24 @@ def heads(problem: Problem) -> list[lake.Head | None]:
     return [lake.head(t) for t in (names.silver(source), names.quarantine(source), names.gold(problem.problem))]
 
 
-def test_a_plan_tells_what_applying_does(spark: SparkSession, problem: Problem, changed: Problem) -> None:
+def test_a_plan_tells_what_applying_does(
+    spark: SparkSession,
+    problem: Problem,
+    changed: Problem,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     before, source = heads(problem), problem.source_name
     ingest(problem, "b", "k5,2026-01-01,5,x,1,1")
     plan = plan_contract(spark, changed)
+    monkeypatch.setattr(planning, "find_problem", lambda _: changed)
+    planning.plan(changed.problem)
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert f"~ sources.{source}.columns.size.max: 100.0 → 1000.0" in told
+    assert f"Columns of gold.{changed.problem} - note string" in told
+    assert "entering 1 range:size 1" in told
+    assert "no champion yet" in told
+    assert f"millrace apply {changed.problem} --reason …" in told
     assert heads(problem) == before
     assert plan.tables == (names.quarantine(source), names.silver(source), names.gold(problem.problem))
     assert plan.keys is not None
@@ -68,23 +82,21 @@ def test_a_plan_tells_what_applying_does(spark: SparkSession, problem: Problem, 
     assert rows.compared.entering_by_reason == {"range:size": 1}
     assert rows.compared.leaving_by_reason == {"range:size": 1}
 
-    # What it told is what happens.
-    apply_contract(changed, actor="ann", reason="larger sizes are sold now")
-    to_gold(spark, changed, "second")
-    assert set(silver(changed)) == {'["k2"]', '["k3"]'}
-    assert plan_contract(spark, changed).tables == ()
-
-
-def test_a_plan_says_what_the_check_would_refuse(spark: SparkSession, changed: Problem) -> None:
     strict = problem_named(
         changed.problem.removeprefix("t_"),
         COLUMNS | {"size": {"type": "number", "max": 6}},
         quality={"max_quarantined_share": 0.5},
     )
-    rows = plan_contract(spark, strict).rows
-    assert rows is not None
-    assert [(one.rows, one.quarantined) for one in rows.over_limit] == [(4, 3)]
-    assert rows.too_few == "rows:max_row_count_drop: 1, at least 2"
+    refused = plan_contract(spark, strict).rows
+    assert refused is not None
+    assert [(one.rows, one.quarantined) for one in refused.over_limit] == [(4, 3)]
+    assert refused.too_few == "rows:max_row_count_drop: 1, at least 2"
+
+    # What it told is what happens.
+    apply_contract(changed, actor="ann", reason="larger sizes are sold now")
+    to_gold(spark, changed, "second")
+    assert set(silver(changed)) == {'["k2"]', '["k3"]'}
+    assert plan_contract(spark, changed).tables == ()
 
 
 def test_silver_and_gold_are_published_together(spark: SparkSession, problem: Problem, changed: Problem) -> None:
@@ -112,17 +124,3 @@ def test_a_kill_between_the_two_publications_is_seen_and_made_good(spark: SparkS
     assert to_gold(spark, changed, "next")["rebuilt"]
     assert set(gold(changed)) == set(silver(changed)) == {'["k2"]', '["k3"]'}
     assert "note" not in gold(changed)['["k2"]']
-
-
-def test_a_plan_reads_well(
-    spark: SparkSession, changed: Problem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(planning, "find_problem", lambda _: changed)
-    planning.plan(changed.problem)
-    told = re.sub(r"\s+", " ", capsys.readouterr().out)
-    source = changed.source_name
-    assert f"~ sources.{source}.columns.size.max: 100.0 → 1000.0" in told
-    assert f"Columns of gold.{changed.problem} - note string" in told
-    assert "entering 1 range:size 1" in told
-    assert "no champion yet" in told
-    assert f"millrace apply {changed.problem} --reason …" in told
