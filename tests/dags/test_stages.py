@@ -111,14 +111,14 @@ def test_the_report_of_a_transform_adds_its_rows_up(
     for reason, rows in landed.expected_by_reason.items():
         assert re.search(rf">{re.escape(reason)}</code>.*?<span>{rows:,}</span>", page, re.DOTALL)
     for task in ("transform_data", "quality_check_gold_data", "load_warehouse"):
-        assert re.search(rf"<td>{task}\s*</td>", page), "its time is told"
+        assert re.search(rf"<td[^>]*>{task}</td>", page), "its time is told"
 
 
 def test_the_report_of_a_training_shows_gate_search_and_curves(problem: Problem, trained: FinishedRun) -> None:
     page = report_of(problem, "train", trained)
     version = trained.results["save_results"]
     for condition in trained.results["judge_candidate"]["conditions"]:
-        assert f"<td>{condition['name']}" in page
+        assert f">{condition['name']}</td>" in page
     assert page.count("<figure>") == 3
     assert page.count("★ best") == 1
     assert f"millrace reproduce {problem.problem} {version}" in page

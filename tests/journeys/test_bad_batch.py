@@ -51,7 +51,7 @@ def test_a_bad_batch_never_becomes_visible(problem: Problem) -> None:
     assert "Why it was refused" in page
     assert page.count("batch:max_quarantined_share") >= 2, "in the verdict and among the checks"
     assert f"<b>{bad.quarantined_rows}</b> quarantined" in page
-    assert "not published" in page
+    assert f"<b>{bad.valid_rows - bad.superseded_rows}</b> valid, and not published" in page
 
 
 @contextmanager

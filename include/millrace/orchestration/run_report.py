@@ -11,7 +11,7 @@ from millrace.orchestration.failures import FAILURE
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from millrace.steps.run_record import RunRecord
+    from millrace.steps.run_report.record import RunRecord
 
 
 class RunReportLink(BaseOperatorLink):
@@ -20,7 +20,7 @@ class RunReportLink(BaseOperatorLink):
     name = "Run report"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        from millrace.steps.run_record import report_url
+        from millrace.steps.run_report.record import report_url
 
         return report_url(operator.problem.problem, operator.stage, names.run_key(ti_key.run_id))
 
@@ -36,7 +36,7 @@ class RunReportOperator(BaseOperator):
         self.stage = stage
 
     def execute(self, context: "Context") -> dict[str, Any]:
-        from millrace.steps.report_run import report_run
+        from millrace.steps.run_report.writing import report_run
 
         told = report_run(self.problem, record_of(self.problem, self.stage, context))
         self.log.info("Run report: %s", told["report"])
@@ -56,7 +56,7 @@ def leave_report(problem: Problem, stage: str) -> None:
 
 def record_of(problem: Problem, stage: str, context: "Context") -> "RunRecord":
     """What Airflow knows of the run."""
-    from millrace.steps.run_record import Failure, RunRecord, TaskRecord
+    from millrace.steps.run_report.record import Failure, RunRecord, TaskRecord
 
     ti: Any = context["ti"]
     run = context["dag_run"]

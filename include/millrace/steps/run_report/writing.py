@@ -1,4 +1,4 @@
-"""Step: leave one page of a run, whatever became of it, and link it from the runs that it led to."""
+"""Step: leave one page of a run, whatever became of it, and link it from the runs that it goes back to."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,13 +10,13 @@ from millrace.contract.problem import Problem
 from millrace.reporting.page import Cell, Link, Page
 from millrace.reporting.render import render
 from millrace.settings import get_settings
-from millrace.steps import report_deploy, report_train, report_transform, run_record
-from millrace.steps.run_record import RunRecord
+from millrace.steps.run_report import deploy, train, transform
+from millrace.steps.run_report.record import RunRecord, report_url, save, saved
 
 PAGES: dict[str, Callable[[Problem, RunRecord], Page]] = {
-    "transform": report_transform.report_transform,
-    "train": report_train.report_train,
-    "deploy": report_deploy.report_deploy,
+    "transform": transform.transform_page,
+    "train": train.train_page,
+    "deploy": deploy.deploy_page,
 }
 
 
@@ -26,22 +26,21 @@ def report_run(problem: Problem, record: RunRecord) -> dict[str, Any]:
     Returns:
         report (HTTP address), report_uri, outcome.
     """
-    measured = report_transform.measure(problem, record) if record.stage == "transform" else {}
-    record = record.model_copy(update={"measured": measured})
-    run_record.save(record)
+    if record.stage == "transform":
+        record = record.model_copy(update={"measured": transform.measure(problem, record)})
+    save(record)
     page, html = _write(problem, record)
     if record.stage == "train":
-        report_train.link(problem, record, html)
+        train.link(problem, record, html)
     if record.stage == "deploy":
-        report_deploy.link(problem, record)
+        deploy.link(problem, record)
     for stage, run_key in _before(problem, record):
-        earlier = run_record.saved(problem.problem, stage, run_key)
+        earlier = saved(problem.problem, stage, run_key)
         if earlier is not None:
             _write(problem, earlier)
-    key = names.run_report(problem.problem, record.stage, record.run_key)
     return {
-        "report": run_record.report_url(problem.problem, record.stage, record.run_key),
-        "report_uri": f"s3://{get_settings().reports_bucket}/{key}",
+        "report": report_url(problem.problem, record.stage, record.run_key),
+        "report_uri": f"s3://{get_settings().reports_bucket}/{_key(record)}",
         "outcome": page.outcome,
     }
 
@@ -49,9 +48,12 @@ def report_run(problem: Problem, record: RunRecord) -> dict[str, Any]:
 def _write(problem: Problem, record: RunRecord) -> tuple[Page, str]:
     page = replace(PAGES[record.stage](problem, record), facts=_facts(record))
     html = render(page)
-    key = names.run_report(problem.problem, record.stage, record.run_key)
-    object_store.put(get_settings().reports_bucket, key, html.encode(), "text/html; charset=utf-8")
+    object_store.put(get_settings().reports_bucket, _key(record), html.encode(), "text/html; charset=utf-8")
     return page, html
+
+
+def _key(record: RunRecord) -> str:
+    return names.run_report(record.problem, record.stage, record.run_key)
 
 
 def _facts(record: RunRecord) -> tuple[tuple[str, Cell], ...]:
@@ -64,5 +66,5 @@ def _facts(record: RunRecord) -> tuple[tuple[str, Cell], ...]:
 def _before(problem: Problem, record: RunRecord) -> list[tuple[str, str]]:
     """Stage and run key of the runs whose results this one took up."""
     if record.stage == "train":
-        return report_train.runs_before(problem, record)
-    return report_deploy.runs_before(problem, record) if record.stage == "deploy" else []
+        return train.runs_before(problem, record)
+    return deploy.runs_before(problem, record) if record.stage == "deploy" else []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from millrace.domain.promotion import Condition
 from millrace.reporting.page import Bar, Block, Cell, Facts, Section, Table, Text, Tone, Words
-from millrace.steps.run_record import Failure, RunRecord
+from millrace.steps.run_report.record import Failure, RunRecord
 
 NO_WORD = "It was ended before it could say why: the log of this task in Airflow says more."
 LONGEST_FOUND = 200

@@ -6,12 +6,11 @@ from millrace.adapters import champions, registry
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.reporting.page import Cell, Facts, Link, Page, Section, Stat, Table, Text
-from millrace.steps import run_record
-from millrace.steps.report_parts import code, failures, first_failure, outcome, plural, timings
-from millrace.steps.run_record import RunRecord
+from millrace.steps.run_report.parts import code, failures, first_failure, outcome, plural, timings
+from millrace.steps.run_report.record import RunRecord, report_url
 
 
-def report_deploy(problem: Problem, record: RunRecord) -> Page:
+def deploy_page(problem: Problem, record: RunRecord) -> Page:
     """The page, from what the tasks told and from the history of champions."""
     moved, version = record.result("move_champion"), record.results.get("choose_version")
     word, tone = outcome(record, "in force")
@@ -47,7 +46,7 @@ def link(problem: Problem, record: RunRecord) -> None:
     """Let the MLflow run of the version, if there is one, carry the page's address."""
     registered = _registered(problem, record.results.get("choose_version"))
     if "mlflow_run_id" in registered:
-        url = run_record.report_url(problem.problem, "deploy", record.run_key)
+        url = report_url(problem.problem, "deploy", record.run_key)
         registry.annotate_run(str(registered["mlflow_run_id"]), {"millrace.deploy_report": url}, {})
 
 
@@ -81,7 +80,7 @@ def _stats(record: RunRecord, moved: dict[str, Any]) -> tuple[Stat, ...]:
         stats.append(Stat("replicas", str(len(replicas)), "serve this generation"))
     if tested := record.result("smoke_test"):
         stats.append(
-            Stat("smoke test", plural(tested["rows"], "golden row"), f"at most {tested['difference']:.1g} off")
+            Stat("smoke test", plural(tested["rows"], "row"), f"golden, at most {tested['difference']:.1g} off")
         )
     if verified := record.result("verify_package"):
         note = f"of {verified['latency_limit_ms']:g} ms, with its factors"
@@ -137,7 +136,7 @@ def _lineage(problem: Problem, version: int | None) -> list[Section]:
         ("gold it learned from", code(f"snapshot {registered['gold_snapshot']}")),
     ]
     if "run_key" in registered:
-        url = run_record.report_url(problem.problem, "train", str(registered["run_key"]))
+        url = report_url(problem.problem, "train", str(registered["run_key"]))
         told.append(("trained by", Link("its training run: gate, curves, search", url)))
     if "mlflow_run_id" in registered:
         told.append(("MLflow", Link("its run", registry.run_url(problem.problem, str(registered["mlflow_run_id"])))))

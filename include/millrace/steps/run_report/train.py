@@ -5,41 +5,15 @@ from typing import Any
 from millrace.adapters import champions, lake, registry
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.domain.evaluation import Figure
 from millrace.domain.promotion import Condition, Evidence, judge
-from millrace.reporting.page import (
-    Bar,
-    Block,
-    Cell,
-    Curve,
-    Curves,
-    Facts,
-    Link,
-    Page,
-    Section,
-    Stat,
-    Table,
-    Text,
-    Words,
-)
-from millrace.steps import recorded, run_folder, run_record
-from millrace.steps.report_parts import (
-    code,
-    failures,
-    first_failure,
-    gate,
-    number,
-    outcome,
-    plural,
-    timings,
-    words,
-)
-from millrace.steps.run_record import RunRecord
-
-TRIALS_SHOWN = 10
+from millrace.reporting.page import Cell, Facts, Link, Page, Section, Stat
+from millrace.steps import recorded, run_folder
+from millrace.steps.run_report.model import interval_of, quality_of, search_of, value_of
+from millrace.steps.run_report.parts import code, failures, first_failure, gate, number, outcome, timings
+from millrace.steps.run_report.record import RunRecord, report_url
 
 
-def report_train(problem: Problem, record: RunRecord) -> Page:
+def train_page(problem: Problem, record: RunRecord) -> Page:
     """The page, from the run's folder, which holds what each job wrote when it was done, and from the registrations."""
     tuned = run_folder.read(problem.problem, record.run_key, run_folder.TUNING)
     training = run_folder.read(problem.problem, record.run_key, run_folder.TRAINING)
@@ -57,8 +31,8 @@ def report_train(problem: Problem, record: RunRecord) -> Page:
         sections=(
             *failures(record),
             *([Section("The gate", (gate(conditions),))] if conditions else []),
-            *_quality(training, evidence),
-            *_search(tuned),
+            *quality_of(training, evidence),
+            *search_of(tuned),
             *_lineage(problem, record, training),
             timings(record),
         ),
@@ -78,7 +52,7 @@ def link(problem: Problem, record: RunRecord, html: str) -> None:
     if version is None:
         return
     run_id = str(champions.registration(problem.problem, int(version))["mlflow_run_id"])
-    url = run_record.report_url(problem.problem, "train", record.run_key)
+    url = report_url(problem.problem, "train", record.run_key)
     registry.annotate_run(run_id, {"millrace.report": url}, {"run_report.html": html.encode()})
 
 
@@ -118,95 +92,10 @@ def _stats(
     if evidence is not None and training is not None:
         figures = evidence.model_rows.figures
         auc, ece = figures["auc"], figures["ece"]
-        stats.append(Stat("AUC on the holdout", _value(auc), f"95 % interval {_interval(auc)}"))
-        stats.append(Stat("calibration error", _value(ece), f"an honest model stays below {evidence.ece_limit:.3f}"))
+        stats.append(Stat("AUC on the holdout", value_of(auc), f"95 % interval {interval_of(auc)}"))
+        stats.append(Stat("calibration error", value_of(ece), f"an honest model stays below {evidence.ece_limit:.3f}"))
         stats.append(Stat("one row takes", f"{evidence.latency_p95_ms:.2g} ms", "95th percentile, with factors"))
     return tuple(stats)
-
-
-def _quality(training: dict[str, Any] | None, evidence: Evidence | None) -> list[Section]:
-    if training is None or evidence is None:
-        return []
-    told = training["curves"]
-    roc, precision, calibration = told["roc"], told["precision_recall"], told["calibration"]
-    pictures = Curves(
-        (
-            _curve(
-                "ROC",
-                ("false positive rate", roc["false_positive_rate"]),
-                ("true positive rate", roc["true_positive_rate"]),
-                diagonal=True,
-            ),
-            _curve("Precision and recall", ("recall", precision["recall"]), ("precision", precision["precision"])),
-            _curve(
-                "Calibration, ten bins of equal size",
-                ("predicted probability", calibration["predicted"]),
-                ("observed share", calibration["observed"]),
-                diagonal=True,
-                dots=True,
-            ),
-        )
-    )
-    own, everyone = evidence.model_rows, evidence.all_rows
-    rows: list[tuple[Cell, ...]] = [
-        (words(name), _value(one), _interval(one), _value(everyone.figures[name])) for name, one in own.figures.items()
-    ]
-    figures = Table(
-        (
-            f"{own.rows:,} rows of the holdout, {own.positives:,} positive",
-            "value",
-            "95 % interval",
-            "all rows, rules applied",
-        ),
-        tuple(rows),
-    )
-    blocks: list[Block] = [pictures, figures]
-    if evidence.groups:
-        blocks.append(_groups(evidence))
-    return [Section("How good it is", tuple(blocks))]
-
-
-def _curve(
-    title: str,
-    across: tuple[str, list[float]],
-    up: tuple[str, list[float]],
-    *,
-    diagonal: bool = False,
-    dots: bool = False,
-) -> Curve:
-    return Curve(title, across[0], up[0], tuple(across[1]), tuple(up[1]), diagonal, dots)
-
-
-def _groups(evidence: Evidence) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for one in evidence.groups:
-        behind = "–" if one.gap is None else f"{one.gap:+.3f}"
-        limit: Cell = f"{one.max_gap:g}" if one.judged else Text("too few rows to judge", "muted")
-        rows.append((f"{one.column}: {one.group}", f"{one.rows:,}", one.metric, number(one.value), behind, limit))
-    return Table(("group", "rows", "metric", "value", "behind all rows", "limit"), tuple(rows))
-
-
-def _search(tuned: dict[str, Any] | None) -> list[Section]:
-    if tuned is None:
-        return []
-    trials = sorted(tuned["trials"], key=lambda one: float(one["log_loss"]))
-    best, worst = trials[0]["log_loss"], trials[-1]["log_loss"]
-    span = (worst - best) or 1.0
-    rows: list[tuple[Cell, ...]] = []
-    for one in trials:
-        point = {name: value for name, value in one["point"].items() if name != "estimator"}
-        behind = Bar((one["log_loss"] - best) / span, f"{one['log_loss']:.4f}", "muted")
-        chosen = Text("★ best", "good") if one is trials[0] else Text("")
-        parameters = ", ".join(f"{name} {number(float(value))}" for name, value in point.items())
-        rows.append((chosen, words(str(one["point"]["estimator"])), parameters, behind, f"{one['seconds']:.2f} s"))
-    head = ("", "estimator", "parameters", "log loss, and how far behind the best", "took")
-    blocks: list[Block] = [
-        Words("Mean log loss of cross-validation on the training fold; neither calibration fold nor holdout is seen."),
-        Table(head, tuple(rows[:TRIALS_SHOWN])),
-    ]
-    if rest := rows[TRIALS_SHOWN:]:
-        blocks.append(Table(head, tuple(rest), fold=f"{plural(len(rest), 'trial')} more"))
-    return [Section("The search", tuple(blocks))]
 
 
 def _lineage(problem: Problem, record: RunRecord, training: dict[str, Any] | None) -> list[Section]:
@@ -218,7 +107,7 @@ def _lineage(problem: Problem, record: RunRecord, training: dict[str, Any] | Non
     ]
     built_by = _built_by(problem, loaded["snapshot_id"])
     if built_by is not None:
-        url = run_record.report_url(problem.problem, "transform", built_by)
+        url = report_url(problem.problem, "transform", built_by)
         told.append(("written by", Link("the transform run, with its files", url)))
     if training is not None:
         counts = training["counts"]
@@ -246,11 +135,3 @@ def _built_by(problem: Problem, snapshot_id: int) -> str | None:
     commit = lake.snapshot(names.gold(problem.problem), snapshot_id)
     run_id = commit.properties.get(recorded.RUN_ID) if commit else None
     return None if run_id is None else names.run_key(run_id)
-
-
-def _value(figure: Figure) -> str:
-    return "–" if figure.value is None else f"{figure.value:.3f}"
-
-
-def _interval(figure: Figure) -> str:
-    return "–" if figure.low is None else f"{figure.low:.3f} to {figure.high:.3f}"

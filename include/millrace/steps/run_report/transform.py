@@ -1,45 +1,17 @@
 """The report of a transform run: rows in and out, what the checks found, how the batch differs, where rows went."""
 
 import json
-import re
 from typing import Any
 
-from millrace.adapters import champions, lake, object_store
+from millrace.adapters import champions, lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.reporting.page import (
-    Bar,
-    Block,
-    Cell,
-    Facts,
-    Link,
-    Page,
-    Parts,
-    Section,
-    Spread,
-    Stat,
-    Table,
-    Text,
-    Tone,
-    Words,
-)
-from millrace.settings import get_settings
-from millrace.steps import recorded, run_record
-from millrace.steps.batch_drift import batch_drift
-from millrace.steps.report_parts import (
-    code,
-    failures,
-    first_failure,
-    number,
-    outcome,
-    passed_or_not,
-    plural,
-    timings,
-)
-from millrace.steps.run_record import RunRecord
-
-REASONS_SHOWN = 10
-HIDDEN = "not told: the column is sensitive"
+from millrace.reporting.page import Cell, Facts, Link, Page, Section, Stat, Text
+from millrace.steps import recorded
+from millrace.steps.run_report.batch import checks_of, drift_of, rows_of
+from millrace.steps.run_report.batch_drift import batch_drift
+from millrace.steps.run_report.parts import code, failures, first_failure, outcome, plural, timings
+from millrace.steps.run_report.record import RunRecord, report_url
 
 
 def measure(problem: Problem, record: RunRecord) -> dict[str, Any]:
@@ -48,7 +20,7 @@ def measure(problem: Problem, record: RunRecord) -> dict[str, Any]:
     return {} if written is None else {"drift": batch_drift(problem, written)}
 
 
-def report_transform(problem: Problem, record: RunRecord) -> Page:
+def transform_page(problem: Problem, record: RunRecord) -> Page:
     """The page, from the record and from what commits, checks and registrations say."""
     receipt, drift = _receipt(record), record.measured.get("drift", {})
     word, tone = outcome(record, "published")
@@ -63,9 +35,9 @@ def report_transform(problem: Problem, record: RunRecord) -> Page:
         stats=_stats(record, receipt, drift),
         sections=(
             *failures(record),
-            *_rows(receipt, problem),
-            *_checks(problem, record),
-            *_drift(drift),
+            *rows_of(problem, record, receipt),
+            *checks_of(problem, record),
+            *drift_of(drift),
             Section(
                 "Where the rows came from, and where they went",
                 (Facts((*_up(record, receipt), *_down(problem, record))),),
@@ -124,83 +96,6 @@ def _stats(record: RunRecord, receipt: dict[str, Any], drift: dict[str, Any]) ->
     return tuple(stats)
 
 
-def _rows(receipt: dict[str, Any], problem: Problem) -> list[Section]:
-    if not receipt:
-        return []
-    kept = receipt["rows_valid"] - receipt["rows_superseded"]
-    parts: tuple[tuple[str, int, Tone], ...] = (
-        (f"into {names.silver(problem.source_name)}", kept, "good"),
-        ("gave way to another row of their key", receipt["rows_superseded"], "muted"),
-        ("quarantined", receipt["rows_quarantined"], "bad"),
-    )
-    blocks: list[Block] = [Parts(parts)]
-    by_reason = sorted(receipt["by_reason"].items(), key=lambda pair: (-pair[1], pair[0]))
-    if by_reason:
-        most = by_reason[0][1]
-        told = tuple((code(reason), Bar(rows / most, f"{rows:,}", "bad")) for reason, rows in by_reason)
-        head = ("reason for quarantine", "rows (a row with two reasons counts in both)")
-        blocks.append(Table(head, told[:REASONS_SHOWN]))
-        if rest := told[REASONS_SHOWN:]:
-            blocks.append(Table(head, rest, fold=f"{plural(len(rest), 'reason')} more"))
-    return [Section("Rows", tuple(blocks))]
-
-
-def _checks(problem: Problem, record: RunRecord) -> list[Section]:
-    blocks: list[Block] = []
-    hidden = {name for name, column in problem.columns().items() if column.sensitive}
-    if hidden & set(problem.source.primary_key):
-        hidden |= {"row_key"}
-    for layer in ("silver", "gold"):
-        bucket, folder = get_settings().reports_bucket, names.data_docs(problem.problem, layer, record.run_id)
-        if object_store.head(bucket, f"{folder}/verdict.json") is None:
-            continue
-        findings = json.loads(object_store.get(bucket, f"{folder}/verdict.json"))["findings"]
-        broken = [one for one in findings if not one["passed"]]
-        url = f"{get_settings().s3_url}/{bucket}/{folder}/index.html"
-        said = f"{len(findings) - len(broken)} of {len(findings)} rules hold"
-        accepted = record.result(f"quality_check_{layer}_data").get("accepted")
-        if accepted:
-            said += f"; a person accepted the batch nevertheless ({accepted})"
-        blocks.append(
-            Facts((((f"{layer}"), Text(said, "bad" if broken else "good")), ("Data Docs", Link("every figure", url))))
-        )
-        head = ("", "rule", "observed", "limit")
-        if broken:
-            blocks.append(Table(head, tuple(_finding(one, hidden) for one in broken)))
-        held = tuple(_finding(one, hidden) for one in findings if one["passed"])
-        if held:
-            blocks.append(Table(head, held, fold=f"The {plural(len(held), 'rule')} of {layer} that hold"))
-    return [Section("Checks", tuple(blocks))] if blocks else []
-
-
-def _finding(one: dict[str, Any], hidden: set[str]) -> tuple[Cell, ...]:
-    # A rule over two columns carries no column, but its name holds both.
-    about = {one["column"], *re.findall(r"\w+", str(one["rule"]).partition(":")[2])}
-    observed: Cell = Text(HIDDEN, "muted") if about & hidden else str(one["observed"])
-    limit: Cell = Text("–", "muted") if about & hidden else str(one["limit"])
-    return passed_or_not(one["passed"]), code(one["rule"]), observed, limit
-
-
-def _drift(drift: dict[str, Any]) -> list[Section]:
-    if not drift:
-        return []
-    if not drift["columns"]:
-        return [Section("Drift", (Words(drift["note"], "muted"),))]
-    rows: list[tuple[Cell, ...]] = []
-    for one in drift["columns"]:
-        tone: Tone = "bad" if one["drifted"] else "plain"
-        shares = tuple(one["before"]), tuple(one["now"])
-        said = Text("moved", "warn") if one["drifted"] else Text("as before", "muted")
-        spread = Spread(tuple(one["bins"]), *shares, tone=tone)
-        rows.append((said, code(one["column"]), number(one["score"]), number(one["threshold"]), spread))
-    words = (
-        f"{drift['note']}. Above the threshold, which unchanged rows exceed in one batch of two hundred, a column is "
-        "spread otherwise. Drift refuses nothing: it is told, and judged by people."
-    )
-    head = ("", "column", "PSI", "threshold", "share of the rows, bin by bin: before (pale), now")
-    return [Section("Drift of this batch", (Words(words), Table(head, tuple(rows))))]
-
-
 def _up(record: RunRecord, receipt: dict[str, Any]) -> list[tuple[str, Cell]]:
     gold, silver = _written(record)
     files = list(receipt.get("files", ()))
@@ -232,7 +127,7 @@ def _down(problem: Problem, record: RunRecord) -> list[tuple[str, Cell]]:
     for step in champions.transitions(problem.problem):
         detail = step.detail or {}
         if step.state == "registered" and snapshot_id and str(detail.get("gold_snapshot")) == str(snapshot_id):
-            url = run_record.report_url(problem.problem, "train", str(detail["run_key"]))
+            url = report_url(problem.problem, "train", str(detail["run_key"]))
             state = champions.state_of(problem.problem, step.version)
             trained.append(("model trained on it", Link(f"version {step.version}, {state}", url)))
     return [*told, *(trained or [("model trained on it", Text("none so far", "muted"))])]
