@@ -6,7 +6,7 @@ BOOT := $(PYTHON) infra/bootstrap.py
 INFRA := .venv/bin/python -m infra
 PYTEST := .venv/bin/pytest
 .DEFAULT_GOAL := help
-.PHONY: setup env up down status open demo test test-unit test-faults nemesis bench check lint doctor lock docs clean logs help
+.PHONY: setup env up down status open demo test test-unit test-faults nemesis bench check lint doctor lock docs backup restore clean logs help
 
 setup: ## Install everything this clone needs; a second time it only looks
 	@$(BOOT) infra.setup
@@ -62,6 +62,12 @@ lock: ## Compile requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes ne
 
 docs: setup ## Write docs/reference/ and the editors' schema anew from the code
 	@.venv/bin/python -m docs.drift --write
+
+backup: setup ## Copy databases and objects to a folder, while the stack works (TO=<folder>)
+	@$(INFRA) backup $(if $(TO),--to "$(TO)")
+
+restore: setup ## Put a backup into an empty stack (FROM=<folder>; FORCE=1 removes what is there)
+	@$(INFRA) restore --from "$(FROM)" $(if $(FORCE),--force)
 
 clean: down ## Remove the stack's data (FORCE=1 does not ask; ALL=1 removes .env, tools and environments too)
 	@[ ! -x .venv/bin/python ] || $(INFRA) clean $(if $(FORCE),--force) $(if $(ALL),--all)

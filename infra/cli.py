@@ -1,9 +1,10 @@
-"""The program behind the Makefile: `python -m infra up | down | status | open | run | check | logs | clean`."""
+"""The program behind the Makefile: `python -m infra up | down | backup | restore | …`; `--help` lists all."""
 
 import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from infra.backup.backup import back_up
+from infra.backup.restore import restore as restore_from
 from infra.checks import run_all
 from infra.env_file import ensure_env_file
+from infra.paths import ROOT
 from infra.progress import board
 from infra.services import PROFILES, of_profile
 from infra.services.addresses import lines as address_lines
@@ -79,6 +83,29 @@ def run(command: list[str]) -> None:
 def check() -> None:
     """Style, types, import contracts, locks, problem files, containers."""
     raise typer.Exit(0 if run_all(console) else 1)
+
+
+@app.command()
+def backup(
+    to: Annotated[str, typer.Option(help="A folder that is not there yet; default: backups/<now>.")] = "",
+) -> None:
+    """Copy databases and objects to a folder, while the stack goes on working."""
+    folder = Path(to) if to else ROOT / "backups" / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+    with board(console) as shown:
+        back_up(get_settings(), folder.absolute(), shown)
+    console.print(f"The backup is in {folder}. It holds no .env: keep that apart.", soft_wrap=True)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", help="The folder of a backup.")],
+    force: Annotated[bool, typer.Option("--force", help="Remove the data that is there.")] = False,
+) -> None:
+    """Put a backup's databases and objects back into an empty stack."""
+    ensure_env_file(env_file())
+    with board(console) as shown:
+        made = restore_from(get_settings(), source.absolute(), shown, force=force)
+    console.print(f"The stack holds what it held at {made.made_at}. `make up` starts the rest.")
 
 
 @app.command()

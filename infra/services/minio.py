@@ -1,7 +1,7 @@
 """MinIO: the S3 of the native stack. Left out when `MILLRACE_S3_ENDPOINT` names another one."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -10,6 +10,9 @@ from infra import probes
 from infra.paths import MINIO
 from infra.services.service import Launch, Service
 from millrace.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def launch(settings: Settings) -> Launch:
@@ -39,9 +42,9 @@ def complete(settings: Settings) -> None:
     make_buckets(settings)
 
 
-def make_buckets(settings: Settings) -> None:
-    """Makes the buckets that are missing."""
-    s3 = boto3.client(
+def client(settings: Settings) -> "S3Client":
+    """A client of the S3 that this stack uses."""
+    return boto3.client(
         "s3",
         endpoint_url=settings.s3_url,
         region_name=settings.s3_region,
@@ -49,15 +52,24 @@ def make_buckets(settings: Settings) -> None:
         aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 5}),
     )
-    existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-    wanted = (
-        settings.landing_bucket,
+
+
+def buckets(settings: Settings) -> tuple[str, ...]:
+    """The buckets of this stack: the tables first, which the catalog names."""
+    return (
         settings.lake_bucket,
         settings.models_bucket,
-        settings.reports_bucket,
         settings.mlflow_bucket,
+        settings.landing_bucket,
+        settings.reports_bucket,
     )
-    for name in wanted:
+
+
+def make_buckets(settings: Settings) -> None:
+    """Makes the buckets that are missing."""
+    s3 = client(settings)
+    existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    for name in buckets(settings):
         if name not in existing:
             s3.create_bucket(Bucket=name)
     s3.put_bucket_policy(Bucket=settings.reports_bucket, Policy=json.dumps(_readable_pages(settings.reports_bucket)))

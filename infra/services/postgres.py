@@ -29,16 +29,16 @@ OPTIONS = {
 
 def launch(settings: Settings) -> Launch:
     options = OPTIONS | {"port": str(settings.port("postgres"))}
-    server = [str(_binaries(settings) / "postgres"), "-D", str(data_folder(settings))]
+    server = [str(binaries(settings) / "postgres"), "-D", str(data_folder(settings))]
     return Launch(
-        argv=_unprivileged(server) + [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+        argv=unprivileged(server) + [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
     )
 
 
 def prepare(settings: Settings) -> None:
     """Makes the data folder once: in a folder beside it, renamed when complete."""
     data = data_folder(settings)
-    _put_binaries_within_reach(settings)
+    put_binaries_within_reach(settings)
     if (data / "PG_VERSION").exists():
         return
     data.parent.mkdir(parents=True, exist_ok=True)
@@ -49,11 +49,11 @@ def prepare(settings: Settings) -> None:
         password.touch(mode=0o600)
         password.write_text(settings.postgres_password.get_secret_value())
         for path in (half, password):
-            _give_away(path)
-        initdb = [str(_binaries(settings) / "initdb"), "-D", str(half), "-U", "postgres", "-A", "scram-sha-256"]
+            give_away(path)
+        initdb = [str(binaries(settings) / "initdb"), "-D", str(half), "-U", "postgres", "-A", "scram-sha-256"]
         initdb += [f"--pwfile={password}", "--encoding=UTF8", "--no-locale", "--data-checksums"]
         quiet = {"PATH": os.defpath}
-        done = subprocess.run(_unprivileged(initdb), check=False, capture_output=True, text=True, cwd="/", env=quiet)
+        done = subprocess.run(unprivileged(initdb), check=False, capture_output=True, text=True, cwd="/", env=quiet)
         if done.returncode != 0:
             raise MillraceError(
                 "initdb failed",
@@ -71,7 +71,7 @@ def prepare(settings: Settings) -> None:
 
 def complete(settings: Settings) -> None:
     """Makes each role and its database, and sets the role's password to that of the env file."""
-    with _connect(settings) as connection:
+    with connect(settings) as connection:
         for name in DATABASES:
             password = getattr(settings, f"{name}_db_password").get_secret_value()
             role = sql.Identifier(name)
@@ -85,7 +85,7 @@ def complete(settings: Settings) -> None:
 
 def waiting_for(settings: Settings) -> str | None:
     try:
-        with _connect(settings):
+        with connect(settings):
             return None
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
@@ -119,13 +119,15 @@ def _reachable(folder: Path) -> bool:
     return all(part.stat().st_mode & 0o001 for part in (folder, *folder.parents) if part.exists())
 
 
-def _binaries(settings: Settings) -> Path:
+def binaries(settings: Settings) -> Path:
+    """The folder of the server's programs, where the user that it runs as reaches them."""
     room = _room(settings)
     return (POSTGRES if room == settings.home else room / "postgres-17") / "bin"
 
 
-def _put_binaries_within_reach(settings: Settings) -> None:
-    copy = _binaries(settings).parent
+def put_binaries_within_reach(settings: Settings) -> None:
+    """Copy the programs to where the user that the server runs as reaches them, where that is needed."""
+    copy = binaries(settings).parent
     if copy == POSTGRES or copy.exists():
         return
     half = copy.with_suffix(".half")
@@ -135,7 +137,7 @@ def _put_binaries_within_reach(settings: Settings) -> None:
     half.rename(copy)
 
 
-def _unprivileged(command: list[str]) -> list[str]:
+def unprivileged(command: list[str]) -> list[str]:
     """Postgres refuses to run as root: then it runs as nobody."""
     if os.getuid() != 0:
         return command
@@ -150,13 +152,15 @@ def _unprivileged(command: list[str]) -> list[str]:
     ]
 
 
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
+    """Give a path to the user that the server runs as."""
     if os.getuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
-def _connect(settings: Settings) -> psycopg.Connection:
+def connect(settings: Settings) -> psycopg.Connection:
+    """As the superuser, each statement a transaction of its own."""
     return psycopg.connect(
         host=settings.postgres_host,
         port=settings.port("postgres"),
