@@ -29,7 +29,8 @@ def small_problem(**more: Any) -> Iterator[Problem]:
         yield problem
     finally:
         source = problem.source_name
-        for table in (names.bronze_files(source), names.silver(source), names.gold(problem.problem)):
+        of_source = (names.bronze_files(source), names.silver(source), names.quarantine(source))
+        for table in (*of_source, names.gold(problem.problem)):
             lake.drop_table(table)
         object_store.delete_prefix(get_settings().landing_bucket, problem.landing_prefix)
         with warehouse.connect() as connection:
