@@ -4,6 +4,7 @@ from millrace.contract import names
 from millrace.contract.constraints import RAW_PATTERNS
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column
+from millrace.contract.star import star_tables
 
 WHAT = {
     "ingest_files": (
@@ -46,12 +47,20 @@ def dag_doc(problem: Problem, stage: str) -> str:
     }
     columns = "\n".join(_row(name, column) for name, column in problem.columns().items())
     return (
-        f"### {names.dag_title(problem.title, stage)}\n{problem.description}\n\n{WHAT[stage].format(**facts)}\n\n"
+        f"### {names.dag_title(problem.title, stage)}\n{problem.description}\n\n"
+        f"{_what(problem, stage).format(**facts)}\n\n"
         f"**By hand:** {BY_HAND[stage]}\n\n"
         f"**Defined in** `include/problems/{problem.problem}.yaml`; owner {problem.owner}; "
         f"the label is yes where {problem.label.in_words()}.\n\n"
         f"| column | type | unit | valid values | |\n|---|---|---|---|---|\n{columns}\n"
     )
+
+
+def _what(problem: Problem, stage: str) -> str:
+    if stage != "transform" or problem.warehouse is None:
+        return WHAT[stage]
+    tables = ", ".join(f"`warehouse.{table}`" for table in star_tables(problem.warehouse))
+    return f"{WHAT[stage]} `{{silver}}` also becomes the star schema: {tables}."
 
 
 def _row(name: str, column: Column) -> str:
