@@ -12,6 +12,8 @@ from millrace.domain.raw_rows import Values
 
 AssignKeys = Callable[[Sequence[Values | None]], list[str | None]]
 """Gives the next rows of a file their keys; a row without values has none."""
+# One encoder for all rows: json.dumps would make one for each.
+_said = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _Prefixes = NDArray[np.uint64]
 
 
@@ -32,9 +34,7 @@ def key_assigner(header: tuple[str, ...], source: Source) -> AssignKeys | None:
 
     def assign(rows: Sequence[Values | None]) -> list[str | None]:
         digests = [
-            hashlib.sha256(
-                json.dumps([*zip(names, (row[place] for place in order), strict=True)], ensure_ascii=False).encode()
-            )
+            hashlib.sha256(_said([*zip(names, (row[place] for place in order), strict=True)]).encode())
             for row in rows
             if row is not None
         ]
