@@ -5,12 +5,10 @@ same way again, which must change nothing.
 """
 
 import json
-import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +21,7 @@ from millrace.contract.problem import Problem
 from millrace.demo.follow import STAGES, Journey, advance
 from millrace.settings import ROOT, get_settings
 from tests.awaiting import await_that
+from tests.journeys.reader import Reader, reader_of
 from tests.tables import fingerprints, gold_keys
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1_200)]
@@ -33,51 +32,32 @@ PATIENCE_SECONDS = 300
 
 @dataclass(frozen=True)
 class HowTo:
-    """The page's blocks by title, its problem under a name of this session's own."""
+    """Somebody who reads the page, and the names that the problem and its source have for them."""
 
     name: str
     source: str
-    blocks: dict[str, str]
-    folder: Path
-
-    def run(self, title: str) -> str:
-        """Run the commands of a block as a reader would, and return what they print."""
-        return self._run(self.blocks[title])
-
-    def _run(self, command: str) -> str:
-        command = command.replace(".venv/bin/", f"{ROOT}/.venv/bin/")
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command], check=False, cwd=self.folder, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    reader: Reader
 
     def make_a_file(self) -> None:
         """As the page says, for the page's own name: a simulated world follows from it, and must not be a new one."""
-        own = {block.title: block.text for block in blocks_of(HOW_TO)}
-        (self.folder / "churn.yaml").write_text(own["include/problems/churn.yaml"], encoding="utf-8")
-        command = f"export MILLRACE_PROBLEMS_DIR={self.folder}; {own['make-a-file']}"
-        self._run(command)
-        (self.folder / "customers.csv").rename(self.folder / f"{self.source}.csv")
+        own, folder = {block.title: block.text for block in blocks_of(HOW_TO)}, self.reader.folder
+        (folder / "churn.yaml").write_text(own["include/problems/churn.yaml"], encoding="utf-8")
+        self.reader.run_text(f"export MILLRACE_PROBLEMS_DIR={folder}; {own['make-a-file']}")
+        (folder / "customers.csv").rename(folder / f"{self.source}.csv")
 
 
 @pytest.fixture(scope="module")
 def how_to(tmp_path_factory: pytest.TempPathFactory) -> HowTo:
     mark = uuid.uuid4().hex[:6]
     named = {"churn": f"churn_{mark}", "Churn": f"Churn {mark}", "customers": f"customers_{mark}"}
-    blocks = {}
-    for block in blocks_of(HOW_TO):
-        text = block.text
-        for word, own in named.items():
-            text = text.replace(word, own)
-        blocks[block.title] = text
-    return HowTo(named["churn"], named["customers"], blocks, tmp_path_factory.mktemp("reader"))
+    reader = reader_of(HOW_TO, named, tmp_path_factory.mktemp("reader"))
+    return HowTo(named["churn"], named["customers"], reader)
 
 
 @pytest.fixture(scope="module")
 def problem(airflow: AirflowApi, how_to: HowTo) -> Iterator[Problem]:
     path = get_settings().problems_dir / f"{how_to.name}.yaml"
-    path.write_text(how_to.blocks["include/problems/churn.yaml"], encoding="utf-8")
+    path.write_text(how_to.reader.blocks["include/problems/churn.yaml"], encoding="utf-8")
     yield load_problem(path)
     path.unlink()
 
@@ -95,7 +75,7 @@ def journey(airflow: AirflowApi, how_to: HowTo, problem: Problem, shown: list[st
     """The first time through every stage."""
     how_to.make_a_file()
     journey = Journey(problem.problem, since=datetime.now(UTC))
-    how_to.run("land")
+    how_to.reader.run("land")
 
     def arrived() -> bool:
         advance(journey, airflow)
@@ -103,6 +83,10 @@ def journey(airflow: AirflowApi, how_to: HowTo, problem: Problem, shown: list[st
 
     await_that(f"{problem.problem} is served", arrived, seconds=2 * PATIENCE_SECONDS)
     return journey
+
+
+def test_lint_says_that_the_new_problem_is_fine(how_to: HowTo, problem: Problem) -> None:
+    assert f"✓ {problem.problem}: {len(problem.columns())} columns" in how_to.reader.run("check")
 
 
 def test_a_new_problem_file_appears_in_a_running_airflow(problem: Problem, shown: list[str]) -> None:
@@ -118,7 +102,7 @@ def test_a_landed_file_becomes_a_served_model(problem: Problem, journey: Journey
 
 
 def test_the_served_model_answers(how_to: HowTo, problem: Problem, journey: Journey) -> None:
-    told = how_to.run("ask")
+    told = how_to.reader.run("ask")
     (prediction,) = json.loads(told[told.index("{") :])["predictions"]
     assert 0 <= prediction["probability"] <= 1
     assert prediction["factors"]
@@ -137,7 +121,7 @@ def test_the_same_way_again_changes_nothing(
     before, champion = fingerprints(problem), champions.current(problem.problem)
     tables = [names.bronze_files(problem.source_name), names.silver(problem.source_name), names.gold(problem.problem)]
     heads = [lake.head(table) for table in tables]
-    how_to.run("land")
+    how_to.reader.run("land")
     for stage in STAGES:
         dag_id = names.dag_id(problem.problem, stage)
         run_id = airflow.trigger(dag_id, {})

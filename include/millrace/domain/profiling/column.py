@@ -114,17 +114,18 @@ def _numbers(
     middle = float(numbers[order][np.searchsorted(np.cumsum(counts[order]), counts.sum() / 2)])
     low, high = float(numbers.min()), float(numbers.max())
     distinct, whole = np.unique(numbers), profile.type == "integer"
-    zero, odd = hidden_zero(numbers, counts), sentinel(numbers, counts)
+    exact = max(abs(low), abs(high)) < _EXACT
+    zero, odd = (hidden_zero(numbers, counts), sentinel(numbers, counts)) if exact else (None, None)
     levels = tuple(int(number) for number in distinct) if whole and len(distinct) == 2 else None
     if profile.personal is None:
         profile = replace(
             profile,
             seen=(low, middle, high),
-            range=with_slack(low, high, whole=whole) if max(abs(low), abs(high)) < _EXACT else None,
+            range=with_slack(low, high, whole=whole) if exact else None,
             allowed=levels,
             hidden_zero=(int(counts[numbers == 0].sum()), zero) if zero is not None else None,
             sentinel=(int(counts[numbers == odd].sum()), odd) if odd is not None else None,
-            bars=bars_of_numbers(numbers, codes, known, positive),
+            bars=bars_of_numbers(numbers, codes, known, positive) if exact else (),
             sure=tuple(sure_levels([f"{n:g}" for n in numbers], codes, ~known, positive)) if levels else (),
         )
     return replace(profile, auc=auc_of_numbers(numbers, codes, ~known, positive))

@@ -1,5 +1,6 @@
 """A first problem file from a profile: what was seen, each guess marked, in a form that lint accepts as it is."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,10 @@ _UNITS = {
 }  # fmt: skip
 
 
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]{1,12})[)\]]\s*$")
+"""Größe (cm), weight [kg]."""
+
+
 def draft(table: TableProfile, *, problem: str, source: str, file: str, total_rows: int, schema: bool) -> str:
     """The text of the problem file.
 
@@ -32,7 +37,8 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
     """
     looked_at = f"{table.rows:,}" if table.rows == total_rows else f"{table.rows:,} of {total_rows:,}"
     label, found = table.of("label")[0], decisions(table)
-    purpose = scalar(f"Whether {plain(label.header)} is {plain(table.label.positive)}.")
+    yes = "yes" if table.label.positive is True else plain(table.label.positive)
+    purpose = scalar(f"Whether {plain(label.header)} is {yes}.")
     prevalence = f"{share(table.label.positive_rows, table.label.known_rows)} of {many(table.label.known_rows, 'row')}"
     lines = [
         *(["# yaml-language-server: $schema=schema/problem.json"] if schema else []),
@@ -51,7 +57,7 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
         "      # Without `nullable: true` a row that lacks the value is quarantined.",
         *_indented(6, _columns(table, found)),
         "",
-        f"label: {{column: {label.name}, positive: {scalar(table.label.positive)}}}   # {prevalence}",
+        f"label: {{column: {scalar(label.name)}, positive: {scalar(table.label.positive)}}}   # {prevalence}",
         *_exclude(table),
         *_overrides(table),
         "",
@@ -65,8 +71,8 @@ def draft(table: TableProfile, *, problem: str, source: str, file: str, total_ro
 def _source(table: TableProfile, found: Sequence[Decision]) -> Iterator[str]:
     yield from _decide(found, "")
     keys, times = table.of("key"), table.of("time")
-    yield f"primary_key: [{keys[0].name}]" if keys else "assigned_key: row_content"
-    yield f"event_timestamp: {times[0].name}" if times else "assigned_time: file_modified"
+    yield f"primary_key: [{scalar(keys[0].name)}]" if keys else "assigned_key: row_content"
+    yield f"event_timestamp: {scalar(times[0].name)}" if times else "assigned_time: file_modified"
     dialect = table.dialect
     day = "the third of April" if dialect.dates == "day_first" else "the fourth of March"
     told = {
@@ -91,11 +97,11 @@ def _columns(table: TableProfile, found: Sequence[Decision]) -> Iterator[str]:
 def _column(place: Place, table: TableProfile) -> Iterator[str]:
     column = place.profile
     keys = _keys(place, table)
-    line = f"{column.name}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}"
+    line = f"{scalar(column.name)}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}"
     facts = _facts(place)
     if len(line) > WIDTH - 6:
         yield from [f"# {facts}"] if facts else []
-        yield f"{column.name}:"
+        yield f"{scalar(column.name)}:"
         for key, value in keys.items():
             wrapped = textwrap.wrap(f"{key}: {value}", WIDTH - 8, break_long_words=False, break_on_hyphens=False)
             # Within quotes a fold would change the text.
@@ -154,8 +160,9 @@ def _facts(place: Place) -> str:
 def _unit(column: ColumnProfile) -> str | None:
     if column.type not in ("integer", "number") or column.allowed is not None:
         return None
+    if in_brackets := _IN_BRACKETS.search(column.header):
+        return in_brackets[1]
     words = words_of(column.header)
-    # "Größe (cm)" and weight_kg say it at the end.
     return _UNITS.get(words[-1]) if words else None
 
 
@@ -164,7 +171,7 @@ def _exclude(table: TableProfile) -> Iterator[str]:
         yield ""
         yield "# In gold, but not learned from; why stands above each column."
         yield from textwrap.wrap(
-            f"exclude: [{', '.join(column.name for column in excluded)}]", WIDTH, subsequent_indent="  "
+            f"exclude: [{', '.join(scalar(column.name) for column in excluded)}]", WIDTH, subsequent_indent="  "
         )
 
 
@@ -177,7 +184,7 @@ def _overrides(table: TableProfile) -> Iterator[str]:
         yield "# DECIDE: a rule, and no pattern? Then it decides before the model:"
         yield "# overrides:"
         yield f"#   - name: {'always' if level.positive else 'never'}_by_rule"
-        yield f"#     column: {column.name}"
+        yield f"#     column: {scalar(column.name)}"
         yield f"#     equals: {value}"
         yield f"#     probability: {float(level.positive)}"
         yield "#     reason: Say here why this is a rule."
@@ -190,7 +197,7 @@ def _training(table: TableProfile) -> Iterator[str]:
         yield f"  # {many(table.label.positive_rows, 'positive row')}: a larger share judges, or the verdict is luck."
         yield "  split: {holdout_share: 0.3}"
     elif table.groups:
-        yield f"  # split: {{by: group, group: {table.groups[0].name}}}"
+        yield f"  # split: {{by: group, group: {scalar(table.groups[0].name)}}}"
     elif table.of("time"):
         yield "  # split: {by: time}   # DECIDE: judge by the newest rows, where the world changes?"
 

@@ -58,7 +58,7 @@ def _written(table: TableProfile) -> str:
 
 def _label(table: TableProfile) -> str:
     label = table.label
-    yes = escape(f"{label.header} is {plain(label.positive)}")
+    yes = escape(f"{label.header} is {'yes' if label.positive is True else plain(label.positive)}")
     unknown = f" · {many(label.unknown_rows, 'row')} without a label" if label.unknown_rows else ""
     return (
         f'<div class="split"><div style="width:{100 * label.prevalence:.2f}%"></div></div>'

@@ -154,7 +154,8 @@ def names_a_thing(profile: ColumnProfile) -> bool:
 def _key(profiles: Sequence[ColumnProfile], label: int) -> int | None:
     """The first column with another value in each row whose name says that it names a row."""
     for number, profile in enumerate(profiles):
-        named = bool(_KEY_WORDS & set(words_of(profile.header))) or _is_code(profile)
+        # A column without a name cannot be asked for.
+        named = bool(profile.header) and (bool(_KEY_WORDS & set(words_of(profile.header))) or _is_code(profile))
         if number != label and profile.unique and named and profile.type in ("integer", "string"):
             return number
     return None
