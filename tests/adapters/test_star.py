@@ -1,8 +1,11 @@
 """Loads of a star, one after the other: each ends in what plain Python makes of all rows at once."""
 
+import csv
+import random
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,11 +13,13 @@ from hypothesis import strategies as st
 
 from millrace.adapters import star, warehouse
 from millrace.contract.problem import Problem
+from millrace.settings import ROOT
 from millrace.steps.load_star import star_of
 from tests.steps.star_world import Row, event, expected, found, row_versions, shop
 
 pytestmark = pytest.mark.stack
 KEYS, MINUTES = 12, 5
+REAL = ROOT.parent / "shared" / "data" / "rees46_2019-Oct_sample.csv"
 
 
 @contextmanager
@@ -80,3 +85,23 @@ def test_after_every_load_the_star_is_that_of_all_rows(changes: list[list[Row]],
         before = row_versions(problem)
         load(problem, list(silver.values()), silver)
         assert row_versions(problem) == before, "loading what is there wrote a row"
+
+
+@pytest.mark.realdata
+def test_real_events_in_any_order_make_one_star() -> None:
+    silver = {row["row_key"]: row for row in map(real_event, enumerate(csv.DictReader(REAL.open(encoding="utf-8"))))}
+    shuffled = random.Random(4).sample(list(silver.values()), len(silver))
+    with loads() as problem:
+        before: dict[str, Row] = {}
+        for batch in (shuffled[:9_000], shuffled[9_000:17_000], shuffled[17_000:]):
+            before |= {row["row_key"]: row for row in batch}
+            load(problem, batch, before)
+        assert found(problem) == expected(list(silver.values()))
+
+
+def real_event(numbered: tuple[int, dict[str, str]]) -> Row:
+    number, told = numbered
+    at = datetime.fromisoformat(told["event_time"].replace(" UTC", "+00:00"))
+    values = {"user": int(told["user_id"]), "product": told["product_id"], "price": float(told["price"])}
+    named = {"brand": told["brand"] or None, "shelf": told["category_code"] or None, "kind": told["event_type"]}
+    return event(f"{number:06d}") | {"event_timestamp": at, "happened_at": at} | values | named
