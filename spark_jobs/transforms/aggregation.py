@@ -41,11 +41,23 @@ def aggregate(
     """
     at = -F.unix_micros("event_timestamp") if mirrored else F.unix_micros("event_timestamp")
     asking, telling = rows.withColumn(_AT, at), events.withColumn(_AT, at)
-    by_key = sorted(aggregations, key=lambda one: one.key)
-    for key, members in groupby(by_key, key=lambda one: one.key):
+    found = []
+    for key, members in groupby(sorted(aggregations, key=lambda one: one.key), key=lambda one: one.key):
         sharing = telling.join(rows.select(*key).distinct(), [*key], "left_semi") if few else telling
-        rows = rows.join(_of_one_key(asking, sharing, key, list(members)), "row_key", "left")
-    return rows
+        found.append(_of_one_key(asking, sharing, key, list(members)))
+    if not found:
+        return rows
+    # One join, not one a key: a row has each column once, and null under the other keys.
+    told = union(found).groupBy("row_key").agg(*(F.max(one.name).alias(one.name) for one in aggregations))
+    return rows.join(told, "row_key", "left")
+
+
+def union(frames: Sequence[DataFrame]) -> DataFrame:
+    """All rows; what a frame lacks is null. Halved, as a chain is a plan too deep to be sent to the server."""
+    if len(frames) == 1:
+        return frames[0]
+    middle = len(frames) // 2
+    return union(frames[:middle]).unionByName(union(frames[middle:]), allowMissingColumns=True)
 
 
 def holds(where: Where | None) -> Column:
@@ -62,7 +74,7 @@ def _of_one_key(rows: DataFrame, events: DataFrame, key: tuple[str, ...], member
     telling = events.where(keyed)
     changes = [*_of_simple(telling, key, members), *_of_distinct(telling, key, members)]
     # Rows and changes differ in their columns: what one lacks is null, and adds nothing.
-    stream = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), changes, asking)
+    stream = union([asking, *changes])
     before = Window.partitionBy(*key).orderBy(_AT).rangeBetween(Window.unboundedPreceding, -1)
     sums = [name for one in members for name in _sums(one)]
     latest = [_last(one) for one in members if one.function == "seconds_since_last"]

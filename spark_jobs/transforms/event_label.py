@@ -7,18 +7,22 @@ from millrace.contract.aggregations import Aggregation, EventLabel
 from spark_jobs.transforms.aggregation import MICROS, aggregate
 
 
-def add_event_label(rows: DataFrame, events: DataFrame, label: EventLabel, *, few: bool = False) -> DataFrame:
+def add_event_label(
+    rows: DataFrame, events: DataFrame, label: EventLabel, *, now: int | None, few: bool = False
+) -> DataFrame:
     """Add `label`: 1 if an event comes in (t, t + within], 0 if none does, null while one still may.
 
     A yes waits for the end of its window as a no does: were it told at once, the newest labelled rows would nearly all
     be positive, and a model would learn from them. Null, too, where a row lacks what the event has to share.
+
+    Args:
+        now: `newest` of all events; nothing else says how late it is.
     """
     later = aggregate(
         rows.select("row_key", "event_timestamp", *label.same), events, (events_of(label),), few=few, mirrored=True
     )
     told = later.select("row_key", (F.col(_LATER) > 0).cast("int").alias("label"))
-    over = is_over(label, newest(events))
-    return rows.join(told, "row_key", "left").withColumn("label", F.when(over, F.col("label")))
+    return rows.join(told, "row_key", "left").withColumn("label", F.when(is_over(label, now), F.col("label")))
 
 
 def events_of(label: EventLabel) -> Aggregation:

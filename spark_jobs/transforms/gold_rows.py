@@ -22,17 +22,20 @@ def gold_rows(silver: DataFrame, problem: Problem, sequence: int) -> DataFrame:
     return _told(silver.withColumn("label", _label(problem)), problem, sequence)
 
 
-def gold_rows_across(rows: DataFrame, events: DataFrame, problem: Problem, sequence: int, *, few: bool) -> DataFrame:
+def gold_rows_across(
+    rows: DataFrame, events: DataFrame, problem: Problem, sequence: int, *, now: int | None, few: bool
+) -> DataFrame:
     """The same, for problems whose rows tell of other rows too.
 
     Args:
         rows: Silver rows that gold is to hold (see `predicted`).
         events: All of silver that is not deleted.
+        now: `event_label.newest` of events.
         few: Whether rows are few beside events.
     """
     told = aggregate(rows, events, problem.aggregations, few=few)
     if isinstance(problem.label, EventLabel):
-        told = add_event_label(told, events, problem.label, few=few)
+        told = add_event_label(told, events, problem.label, now=now, few=few)
     else:
         told = told.withColumn("label", _label(problem))
     return _told(told, problem, sequence)

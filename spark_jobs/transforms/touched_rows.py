@@ -9,12 +9,12 @@ from pyspark.sql import functions as F
 
 from millrace.contract.aggregations import Aggregation, EventLabel, columns_read
 from millrace.contract.problem import Problem
-from spark_jobs.transforms.aggregation import MICROS, aggregate
+from spark_jobs.transforms.aggregation import MICROS, aggregate, union
 from spark_jobs.transforms.event_label import events_of, newest
 
 
 def touched_keys(
-    rows: DataFrame, problem: Problem, *, before: DataFrame, after: DataFrame, changed: DataFrame
+    rows: DataFrame, problem: Problem, *, before: DataFrame, after: DataFrame, changed: DataFrame, now: int | None
 ) -> DataFrame:
     """`row_key` of what is to be told anew, each once: all that changed, and the rows that see any of it.
 
@@ -26,15 +26,17 @@ def touched_keys(
         before: All of silver that was not deleted when gold was last written.
         after: All of silver that is not deleted now.
         changed: `row_key` of what differs between the two.
+        now: `event_label.newest` of `after`.
     """
     read = sorted({"row_key", "event_timestamp", *columns_read(problem.aggregations, problem.label, problem.rows)})
     versions = before.select(*read).unionByName(after.select(*read))
-    differing = versions.join(changed, "row_key", "left_semi")
+    # Computed once and without its history: a plan that holds it in full at each use outgrows the server.
+    differing = versions.join(changed, "row_key", "left_semi").localCheckpoint()
     touched = [changed, *_seeing(rows, differing, _as_counts(problem), mirrored=False)]
     if isinstance(problem.label, EventLabel):
         touched += _seeing(rows, differing, [events_of(problem.label)], mirrored=True)
-        touched.append(rows.where(_became_known(problem.label, before, after)).select("row_key"))
-    return reduce(DataFrame.unionByName, touched).distinct()
+        touched.append(rows.where(_became_known(problem.label, newest(before), now)).select("row_key"))
+    return union(touched).distinct()
 
 
 def _seeing(
@@ -59,9 +61,9 @@ def _as_counts(problem: Problem) -> list[Aggregation]:
     ]
 
 
-def _became_known(label: EventLabel, before: DataFrame, after: DataFrame) -> Column:
+def _became_known(label: EventLabel, before: int | None, now: int | None) -> Column:
     """Whether a row's window ended, or is open again, because the newest event is another one."""
-    ends = sorted(end for end in (newest(before), newest(after)) if end is not None)
+    ends = sorted(end for end in (before, now) if end is not None)
     if len(ends) < 2:
         return F.lit(bool(ends))
     first, last = (end - label.within_seconds * MICROS for end in ends)

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from millrace.contract.aggregations import Aggregation, EventLabel, Where
 from spark_jobs.transforms.aggregation import aggregate
-from spark_jobs.transforms.event_label import add_event_label
+from spark_jobs.transforms.event_label import add_event_label, newest
 from tests import slow_oracle
 
 pytestmark = pytest.mark.stack
@@ -77,7 +77,7 @@ def test_rows_read_what_came_strictly_before_them(spark: SparkSession, many: lis
 def test_labels_tell_what_came_strictly_after_them(spark: SparkSession, few: list[dict[str, Any]]) -> None:
     every = [as_row(n % 10, n, event) for n, event in enumerate(few)]
     told = spark.createDataFrame([tuple(row[name] for name in NAMES) for row in every], SCHEMA)
-    found = {row["row_key"]: row["label"] for row in add_event_label(told, told, LABEL).collect()}
+    found = {row["row_key"]: row["label"] for row in add_event_label(told, told, LABEL, now=newest(told)).collect()}
     wanted = slow_oracle.labelled(LABEL, every, every)
     assert found == {row["row_key"]: label for row, label in zip(every, wanted, strict=True)}
 

@@ -243,10 +243,13 @@ class Problem(Model):
 
     def _times(self) -> dict[str, Column]:
         """The times that a feature may read: the event time, and those of gold."""
+        told = self.event_time() | self.gold_columns()
+        return {n: c for n, c in told.items() if c.type == "timestamp" and n not in self.exclude}
+
+    def event_time(self) -> dict[str, Column]:
+        """The column of the event time, if files bring it; gold calls it `event_timestamp`."""
         name = self.source.event_timestamp
-        event_time = {} if name is None or name in self.exclude else {name: self.source.columns[name]}
-        there = {n: c for n, c in self.gold_columns().items() if c.type == "timestamp" and n not in self.exclude}
-        return event_time | there
+        return {} if name is None else {name: self.source.columns[name]}
 
     def input_columns(self) -> dict[str, Column]:
         """What the model may learn from: the request without the columns that only an override reads."""

@@ -19,7 +19,7 @@ MISSING_SHARE = 0.06
 FREE_TEXTS = 8
 """Distinct values of a string column that has neither allowed values nor a pattern."""
 # One row a second; the past, so that no file lands before the time of its rows.
-_FIRST_EVENT = int(np.datetime64("2010-01-01T00:00:00", "s").astype(int))
+FIRST_EVENT = int(np.datetime64("2010-01-01T00:00:00", "s").astype(int))
 _YEAR_SECONDS = 365 * 24 * 3600
 _COMPARISONS = {
     "<": np.less,
@@ -53,11 +53,11 @@ def draw(problem: Problem, rng: np.random.Generator, rows: int, first_row: int) 
     """
     source = problem.source
     numbers = np.arange(first_row, first_row + rows)
-    times = _FIRST_EVENT + numbers
+    times = FIRST_EVENT + numbers
     values: dict[str, Values] = {}
     for name, column in source.columns.items():
         if name in source.primary_key and column.allowed is None:
-            values[name] = _keys(name, column, numbers)
+            values[name] = numbered(name, column, numbers)
         elif name == source.event_timestamp:
             values[name] = times
         else:
@@ -142,11 +142,16 @@ def _typed(column: Column, values: NDArray[np.float64]) -> Values:
     return values.astype(np.int64) if column.type == "integer" else values
 
 
-def _keys(name: str, column: Column, numbers: NDArray[np.int64]) -> Values:
+def numbered(name: str, column: Column, numbers: NDArray[np.int64]) -> Values:
+    """Values of a key, one a number, each different from all others.
+
+    Raises:
+        MillraceError: If the type or pattern has none.
+    """
     if column.type == "integer":
         return numbers + int(column.min or 0)
     if column.type == "timestamp":
-        return _FIRST_EVENT + numbers
+        return FIRST_EVENT + numbers
     if column.type != "string":
         raise MillraceError(
             "The simulator cannot make keys of this type",

@@ -1,44 +1,19 @@
 """Raw files of any problem, made from its contract: valid rows with a known truth, broken rows with known reasons."""
 
-import csv
-import io
-from dataclasses import dataclass
-
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from millrace.contract.problem import Problem
+from millrace.contract.aggregations import EventLabel
+from millrace.contract.problem import Label, Problem
 from millrace.simulation.breakages import break_rows
 from millrace.simulation.drawing import Mask, draw, levels, null_texts, text
+from millrace.simulation.events import simulate_events
 from millrace.simulation.real_files import match_real_files
+from millrace.simulation.simulated_file import SimulatedFile, as_file
 from millrace.simulation.truth import auc, known_truth
 
 __all__ = ["SimulatedFile", "match_real_files", "simulate_file"]
 
 REPEATED_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class SimulatedFile:
-    """A file of the source's format and what must become of it.
-
-    Attributes:
-        content: The file.
-        rows: Data rows of the file; `valid_rows` and `quarantined_rows` are its parts.
-        superseded_rows: Valid rows that repeat the key of an earlier one; they are superseded, not quarantined.
-        expected_by_reason: Reason code → rows that must be quarantined for it; a row may count under two codes.
-        truth_auc: AUC of the true probabilities on the labels of valid rows that no override decides: no model of these
-            inputs does better, but for luck.
-    """
-
-    content: bytes
-    rows: int
-    valid_rows: int
-    quarantined_rows: int
-    superseded_rows: int
-    expected_by_reason: dict[str, int]
-    truth_auc: float
 
 
 def simulate_file(
@@ -53,6 +28,8 @@ def simulate_file(
     Raises:
         MillraceError: If the contract asks for what the simulator cannot make; it names the column or rule.
     """
+    if isinstance(problem.label, EventLabel):
+        return simulate_events(problem, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row)
     rng = np.random.default_rng([seed, first_row])
     drawn, truth = draw(problem, rng, rows, first_row), known_truth(problem)
     probability = truth.probabilities(drawn)
@@ -66,9 +43,9 @@ def simulate_file(
 
     known = np.ones(rows, dtype=bool)
     known[[*broken, *repeated]] = False
-    known &= ~truth.overridden(drawn) & ~drawn.missing[problem.label.column]
+    known &= ~truth.overridden(drawn) & ~drawn.missing[str(problem.label_column)]
     return SimulatedFile(
-        content=_parquet(problem, lines) if problem.source.format == "parquet" else _csv(problem, lines),
+        content=as_file(problem, lines),
         rows=rows,
         valid_rows=rows - len(broken),
         quarantined_rows=len(broken),
@@ -87,7 +64,7 @@ def _lines(
 ) -> list[list[str]]:
     columns = []
     for name in problem.source.columns:
-        said = _labels(problem, positive, rng) if name == problem.label.column else text(problem, name, values[name])
+        said = _labels(problem, positive, rng) if name == problem.label_column else text(problem, name, values[name])
         nulls = null_texts(problem, name)
         for row in np.flatnonzero(missing[name]).tolist():
             said[row] = nulls[int(rng.integers(len(nulls)))]
@@ -96,6 +73,7 @@ def _lines(
 
 
 def _labels(problem: Problem, positive: Mask, rng: np.random.Generator) -> list[str]:
+    assert isinstance(problem.label, Label)
     name, yes = problem.label.column, problem.label.positive
     if isinstance(yes, bool):
         return ["true" if each == yes else "false" for each in positive.tolist()]
@@ -113,21 +91,3 @@ def _repeat(problem: Problem, lines: list[list[str]], valid: np.ndarray, rng: np
     for place in chosen.tolist():
         lines[valid[place]] = list(lines[valid[place - 1]])
     return [int(row) for row in valid[chosen]]
-
-
-def _csv(problem: Problem, lines: list[list[str]]) -> bytes:
-    written = io.StringIO()
-    writer = csv.writer(written, delimiter=problem.source.delimiter, lineterminator="\n")
-    if problem.source.has_header:
-        writer.writerow(map(problem.source.header_of, problem.source.columns))
-    writer.writerows(lines)
-    return written.getvalue().encode(problem.source.encoding)
-
-
-def _parquet(problem: Problem, lines: list[list[str]]) -> bytes:
-    """Columns of text, which can say what breaks a contract, too."""
-    names = map(problem.source.header_of, problem.source.columns)
-    columns = zip(*lines, strict=True)
-    written = io.BytesIO()
-    pq.write_table(pa.table({name: pa.array(said) for name, said in zip(names, columns, strict=True)}), written)
-    return written.getvalue()

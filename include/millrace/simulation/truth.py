@@ -30,7 +30,7 @@ class Truth:
 
     def probabilities(self, drawn: Drawn) -> Floats:
         """Shape (rows,). A missing value has no effect."""
-        probability = _logistic(self.intercept + self.slope * _sum(self.effects, drawn))
+        probability = logistic(self.intercept + self.slope * _sum(self.effects, drawn))
         for override in reversed(self.problem.overrides):
             probability[drawn.values[override.column] == override.equals] = override.probability
         return probability
@@ -54,10 +54,10 @@ def known_truth(problem: Problem) -> Truth:
     low, high = 0.0, 100.0
     for _ in range(30):
         slope = (low + high) / 2
-        intercept = _intercept(slope * total[free])
-        reached = _expected_auc(_logistic(intercept + slope * total[free]))
+        intercept = intercept_for(slope * total[free])
+        reached = expected_auc(logistic(intercept + slope * total[free]))
         low, high = (slope, high) if reached < wanted else (low, slope)
-    return Truth(problem, effects, slope, _intercept(slope * total[free]))
+    return Truth(problem, effects, slope, intercept_for(slope * total[free]))
 
 
 def target_auc(gate: Gate) -> float:
@@ -101,20 +101,21 @@ def _effect(known: dict[Scalar, float] | tuple[float, float, float], values: Val
     return weight * (values.astype(float) - mean) / spread
 
 
-def _logistic(log_odds: Floats) -> Floats:
+def logistic(log_odds: Floats) -> Floats:
+    """Probabilities."""
     return 1 / (1 + np.exp(-np.clip(log_odds, -30, 30)))
 
 
-def _intercept(log_odds: Floats) -> float:
-    """What must be added for the mean probability to be the prevalence."""
+def intercept_for(log_odds: Floats, prevalence: float = PREVALENCE) -> float:
+    """What must be added to log-odds for the mean probability to be the prevalence."""
     low, high = -200.0, 200.0
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if _logistic(log_odds + middle).mean() < PREVALENCE else (low, middle)
+        low, high = (middle, high) if logistic(log_odds + middle).mean() < prevalence else (low, middle)
     return (low + high) / 2
 
 
-def _expected_auc(probability: Floats) -> float:
+def expected_auc(probability: Floats) -> float:
     """The AUC that the probabilities themselves have on labels drawn from them."""
     rising = np.sort(probability)
     below = np.concatenate([[0.0], np.cumsum(1 - rising)[:-1]])

@@ -68,7 +68,7 @@ def evaluate_candidate(
 
 def why_incomparable(version: int, champion: Package, problem: Problem) -> str:
     """Why a champion of an earlier contract cannot read the gold of today; empty if it can."""
-    there = problem.gold_columns()
+    there = problem.gold_columns() | problem.event_time()
     for name, column in champion.problem.request_columns().items():
         if name not in there:
             return f"champion version {version} needs column {name}, which gold no longer has"

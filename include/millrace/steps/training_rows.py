@@ -70,6 +70,9 @@ def labelled_rows(problem: Problem, gold: pa.Table) -> LabelledRows:
         found = f"{labelled.num_rows} labelled rows of {gold.num_rows}"
         raise _unusable(place, found, f"at least {FEWEST_ROWS}", "bring more rows with a label")
     columns = {name: as_values(labelled[name], column.type) for name, column in problem.gold_columns().items()}
+    if problem.source.event_timestamp is not None:
+        # Features of the time read it under the name that callers know.
+        columns[problem.source.event_timestamp] = as_values(labelled["event_timestamp"], "timestamp")
     labels = labelled["label"].to_numpy().astype(np.int8)
     keys = [str(key) for key in labelled["row_key"].to_pylist()]
     times = labelled["event_timestamp"].cast(pa.int64()).to_numpy()
