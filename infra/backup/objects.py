@@ -70,8 +70,7 @@ def put_back(s3: "S3Client", bucket: str, file: Path, *, total: int, say: Say) -
             if PART in told:
                 etag = _put_in_parts(s3, bucket, entry.name, content, told)
             else:
-                put = s3.put_object(Bucket=bucket, Key=entry.name, Body=content.read(), ContentType=told[TYPE])
-                etag = put["ETag"]
+                etag = s3.put_object(Bucket=bucket, Key=entry.name, Body=content, ContentType=told[TYPE])["ETag"]
             if etag.strip('"') != told[ETAG]:
                 other.append(entry.name)
             if number % 100 == 0 or number == total:
