@@ -15,6 +15,7 @@ from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
+from millrace.steps.load_star import load_star
 from millrace.steps.load_warehouse import load_warehouse
 from millrace.steps.pending import PENDING
 from tests.steps.transforming import to_gold
@@ -44,6 +45,8 @@ def transform(problem: Problem) -> None:
     with connect.session() as spark:
         to_gold(spark, problem, uuid.uuid4().hex)
     load_warehouse(problem)
+    if problem.warehouse is not None:
+        load_star(problem)
 
 
 if __name__ == "__main__":
