@@ -1,5 +1,6 @@
 """Parquet: its values become the text that the contract reads; what does not fit or is damaged is named."""
 
+import contextlib
 import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.contract.source import Column, Source
@@ -137,6 +138,19 @@ def test_damage_within_a_file_is_told() -> None:
     middle = len(content) // 2
     content[middle : middle + 400] = b"\xff" * 400
     assert "it is damaged after data row 10,000" in why_unusable(io.BytesIO(bytes(content)))
+
+
+WHOLE = written({"string": pa.array(["some text"] * 50), "integer": pa.array(range(50))}).getvalue()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.integers(0, len(WHOLE) - 1), st.integers(0, 255), min_size=1, max_size=6))
+def test_any_damage_gives_rows_or_a_reason(bytes_: dict[int, int]) -> None:
+    damaged = bytearray(WHOLE)
+    for place, byte in bytes_.items():
+        damaged[place] = byte
+    with contextlib.suppress(UnusableFileError):
+        rows(io.BytesIO(bytes(damaged)))
 
 
 def test_text_that_is_not_utf8_is_damage() -> None:

@@ -25,6 +25,8 @@ from millrace.domain.unpacking import MAX_EXPANSION, UNPACKED_BYTES
 
 _BATCH_ROWS = 10_000
 _READ_BYTES = 1 << 20
+# What the library says of damage: ValueError, if a name in the schema is no UTF-8.
+_DAMAGE = (pa.ArrowException, OSError, ValueError)
 
 _NUMBERS: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_integer,
@@ -53,8 +55,7 @@ def open_parquet(file: BinaryIO, source: Source) -> RawFile:
         UnusableFileError: Here, if it is no whole Parquet file, lacks a column, names one twice, or has one of a type
             that does not fit the contract's. While rows are taken, if a part of it is damaged.
     """
-    opened = _opened(file)
-    schema: pa.Schema = opened.schema_arrow
+    opened, schema = _opened(file)
     words = tuple(word.strip(BLANKS) for word in schema.names) if source.trim else tuple(schema.names)
     check_header(words, source)
     header = contract_names(words, source)
@@ -74,23 +75,25 @@ def open_parquet(file: BinaryIO, source: Source) -> RawFile:
     return RawFile(tuple(name for _, name in kept), rows)
 
 
-def _opened(file: BinaryIO) -> pq.ParquetFile:
+def _opened(file: BinaryIO) -> tuple[pq.ParquetFile, pa.Schema]:
     size = file.seek(0, 2)
     if size == 0:
         raise UnusableFileError("the file is empty")
     try:
         opened = pq.ParquetFile(file, buffer_size=_READ_BYTES)
-    except (pa.ArrowException, OSError) as error:
+        schema = opened.schema_arrow
+        words = schema.names
+        told = opened.metadata
+        groups = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+    except _DAMAGE as error:
         raise UnusableFileError(f"it is no whole Parquet file ({_first_line(error)})") from error
-    told = opened.metadata
-    groups = (told.row_group(number).total_byte_size for number in range(told.num_row_groups))
-    unpacks_to = max(sum(groups), told.num_rows * told.num_columns)
+    unpacks_to = max(groups, told.num_rows * len(words))
     if unpacks_to > UNPACKED_BYTES and unpacks_to > MAX_EXPANSION * size:
         raise UnusableFileError(
             f"its {size:,} bytes unpack to {unpacks_to:,}: no table does, but a decompression bomb;"
             " land it as several files if it is one"
         )
-    return opened
+    return opened, schema
 
 
 def _rows(opened: pq.ParquetFile, columns: list[str], kinds: list[ColumnType | None]) -> Iterator[RawRow]:
@@ -103,7 +106,7 @@ def _rows(opened: pq.ParquetFile, columns: list[str], kinds: list[ColumnType | N
                 return
             batch.validate(full=True)
             texts = [_text(column, kind) for column, kind in zip(batch.columns, kinds, strict=True)]
-        except (pa.ArrowException, OSError) as error:
+        except _DAMAGE as error:
             raise UnusableFileError(f"it is damaged after data row {number:,} ({_first_line(error)})") from error
         with_nul = any(pc.any(pc.match_substring(text, "\0")).as_py() for text in texts)
         for values in zip(*(text.to_pylist() for text in texts), strict=True):

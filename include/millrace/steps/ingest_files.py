@@ -87,9 +87,8 @@ def ingest_raw_data(problem: Problem, *, attempt: str, run_id: str, keys: list[s
     with ExitStack() as undo:
         undo.callback(lake.drop_branch, branch)
         chosen = _chosen(problem, keys, branch.base)
-        now = _within_a_run(chosen)
         gathered = GatheredRows(table, BATCH_ROWS, undo)
-        done = list(_ingest_all(problem, now, origin, gathered, undo))
+        done = list(_ingest_all(problem, _within_a_run(chosen), origin, gathered, undo))
         if done:
             _append(branch, done, gathered.close(), origin, undo)
             undo.pop_all()
@@ -163,14 +162,15 @@ def _ingest_all(
         if detail:
             log.warning("%s is set aside: %s", file.path, detail)
             yield Ingested(file, 0, detail)
-        elif isinstance(rows, lake.DataFile):
-            log.info("%s: %s rows", file.path, f"{rows.rows:,}")
-            yield Ingested(file, rows.rows, data=rows)
+            continue
+        if isinstance(rows, lake.DataFile):
+            ingested = Ingested(file, rows.rows, data=rows)
         else:
-            log.info("%s: %s rows", file.path, f"{rows.num_rows if rows else 0:,}")
+            ingested = Ingested(file, rows.num_rows if rows else 0)
             if rows:
                 gathered.add(rows)
-            yield Ingested(file, rows.num_rows if rows else 0)
+        log.info("%s: %s rows", file.path, f"{ingested.rows:,}")
+        yield ingested
 
 
 def _read_rows(problem: Problem, file: LandedFile, origin: Origin, undo: ExitStack) -> pa.Table | lake.DataFile | None:
