@@ -25,7 +25,7 @@ MOST_ROWS, MOST_CELLS = 1_000_000, 20_000_000
 """How much of a file is kept in memory to be looked at; of larger ones every second part is, or every fourth …"""
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 18
-_BLOCK_BYTES = 1 << 21
+BLOCK_BYTES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _read_csv(file: Path) -> UnseenFile:
     lines = 1 + sum(word.count("\n") for word in dialect.header)
     reader = pacsv.open_csv(
         pa.PythonFile(_Utf8(_chunks(file), encoding), mode="r"),
-        read_options=pacsv.ReadOptions(column_names=names, skip_rows=lines, block_size=_BLOCK_BYTES, use_threads=False),
+        read_options=pacsv.ReadOptions(column_names=names, skip_rows=lines, block_size=BLOCK_BYTES, use_threads=False),
         parse_options=pacsv.ParseOptions(
             delimiter=dialect.delimiter, newlines_in_values=True, invalid_row_handler=count
         ),
