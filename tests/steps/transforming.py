@@ -60,7 +60,8 @@ def removed_afterwards(problem: Problem) -> Iterator[Problem]:
         for table in (names.bronze_files(source), *derived):
             lake.drop_table(table)
         object_store.delete_prefix(settings.landing_bucket, problem.landing_prefix)
-        object_store.delete_prefix(settings.reports_bucket, f"data-docs/{problem.problem}/")
+        for reports in ("data-docs", "runs"):
+            object_store.delete_prefix(settings.reports_bucket, f"{reports}/{problem.problem}/")
         forget(problem.problem)
 
 

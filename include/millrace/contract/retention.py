@@ -13,4 +13,4 @@ class Retention(Model):
     quarantine_days: int = Field(default=90, ge=1)
     """Rows in quarantine. One stays longer while it is why a row of silver is marked as stale."""
     reports_days: int = Field(default=90, ge=1)
-    """Check reports (Data Docs). The newest of each stage stays."""
+    """Reports of checks (Data Docs) and of runs. The newest of each stage stays."""

@@ -88,7 +88,7 @@ def _stats(record: RunRecord, receipt: dict[str, Any], drift: dict[str, Any]) ->
         Stat("quarantined", f"{broken:,}", f"{broken / read:.1%} of the rows read" if read else ""),
     ]
     if loaded := record.result("load_warehouse"):
-        stats.append(Stat("rows served", f"{loaded['rows']:,}", str(loaded["table"])))
+        stats.append(Stat("rows served", f"{loaded['rows']:,}", "in the warehouse"))
     if columns := drift.get("columns"):
         moved = sum(one["drifted"] for one in columns)
         note = "spread as before" if not moved else "spread otherwise than before"
@@ -122,6 +122,8 @@ def _down(problem: Problem, record: RunRecord) -> list[tuple[str, Cell]]:
     if loaded := record.result("load_warehouse"):
         counts = f"{loaded['upserted']:,} rows written, {loaded['deleted']:,} deleted, {loaded['rows']:,} there"
         told.append(("warehouse", f"{loaded['table']}: {loaded['outcome']}, {counts}"))
+    if star := record.result("load_star_schema"):
+        told.append(("star schema", f"{star['table']}: {star['outcome']}, {star['rows']:,} facts there"))
     snapshot_id = record.result("publish_gold_data").get("snapshot_id")
     trained: list[tuple[str, Cell]] = []
     for step in champions.transitions(problem.problem):
