@@ -59,6 +59,8 @@ def _renamed(content: dict[str, Any], shipped: str) -> dict[str, Any]:
         "problem": f"{shipped}_{mark}",
         "title": f"{content['title']} {mark}",
         "sources": {f"{shipped}_rows_{mark}": source},
+        # Two problems may not make the same tables, and a star's are named in the file.
+        "warehouse": None,
         "training": content.get("training", {}) | {"trials": 3},
         # Few simulated rows tell little about a model, and a slow machine about its latency.
         "gate": {"min_auc": 0.5, "suspicious_auc": 0.9999, "max_latency_ms": 1_000},
