@@ -5,7 +5,7 @@ from html import escape
 from millrace.domain.profiling.charts import histogram, levels
 from millrace.domain.profiling.decisions import Decision, decisions
 from millrace.domain.profiling.style import STYLE
-from millrace.domain.profiling.table import LEAK_AUC, Place, TableProfile
+from millrace.domain.profiling.table import LEAK_AUC, Place, TableProfile, names_a_thing
 from millrace.domain.profiling.words import many, number, plain, share
 
 _STRONGEST = 20
@@ -117,7 +117,9 @@ def _picture(place: Place) -> str:
     column = place.profile
     if place.role == "sensitive":
         return '<p class="soft">Nothing of its values is shown.</p>'
-    if not column.bars or place.role == "key":
+    if place.role == "key" or names_a_thing(column):
+        return '<p class="soft">It names things, so its values are not shown.</p>'
+    if not column.bars:
         return ""
     numeric = column.type in ("integer", "number") and column.allowed is None
     return histogram(column.bars) if numeric else levels(column.bars)
