@@ -62,7 +62,8 @@ def _label_name(table: TableProfile) -> str:
 def _about_label(table: TableProfile) -> Iterator[str]:
     label = table.label
     if len(label.classes) > 2:
-        yield f"it has {len(label.classes)} values, and one is learned against all others: is {quoted(str(label.positive))} it?"
+        wanted = quoted(str(label.positive))
+        yield f"it has {len(label.classes)} values, and one is learned against all others: is {wanted} it?"
     elif isinstance(label.positive, str) or label.positive not in (True, 1):
         yield f"does {plain(label.positive)} mean yes?"
     if label.unreadable:
