@@ -1,6 +1,7 @@
 """Rows of bronze: those that came after one snapshot, up to another, read and judged by the contract."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,7 +16,13 @@ from spark_jobs.transforms.quarantine import judge
 
 
 def read_rows(
-    spark: SparkSession, problem: Problem, *, after: int | None, until: int, without: Collection[Landing] = ()
+    spark: SparkSession,
+    problem: Problem,
+    *,
+    after: int | None,
+    until: int,
+    without: Collection[Landing] = (),
+    known_at: datetime | None = None,
 ) -> DataFrame:
     """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position` besides their own.
 
@@ -23,10 +30,13 @@ def read_rows(
         after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
         until: Newest snapshot whose rows are read.
         without: Files whose rows are left out.
+        known_at: Only rows whose ingestion had begun by then.
     """
     # A time without a zone is UTC, whatever the server's zone is.
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
+    if known_at is not None:
+        rows = rows.where(F.col("ingested_at") <= F.lit(known_at))
     rows = not_of(spark, without, rows, landed="unix_micros(last_modified)")
     read = identify(cast_rows(rows, problem.source), problem.source)
     return read.drop("record", "etag", "size", "status", "detail", "rows", "ingested_at", "run_id")

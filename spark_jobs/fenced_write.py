@@ -53,6 +53,11 @@ def merge(spark: SparkSession, rows: DataFrame, target: Target, clauses: str) ->
     spark.catalog.dropTempView("incoming")
 
 
+def delete(spark: SparkSession, rows: DataFrame, target: Target, condition: str) -> None:
+    """Delete from the branch, called t, what rows, called s, name."""
+    merge(spark, rows, target, f"ON {condition} WHEN MATCHED THEN DELETE")
+
+
 def _writer(rows: DataFrame, target: Target) -> DataFrameWriterV2:
     writer = rows.writeTo(target.name)
     for key, value in target.properties.items():

@@ -40,7 +40,8 @@ def write_silver(
     states = states_of_versions(versions, of)
     if empty or rebuild:
         rows = mark_stale(rows_of_states(merge_states(states), of), quarantined)
-        rows = _complete(rows.withColumn("changed_seq", F.lit(sequence)), problem)
+        rows = rows.withColumns({"changed_seq": F.lit(sequence), "deleted": F.lit(False)})
+        rows = rows.withColumn("contract_hash", F.lit(problem.contract_hash()))
         return append(rows, target) if empty else overwrite(rows, target)
 
     # A broken version of a key changes nothing but what is known about the key's row.
@@ -49,8 +50,4 @@ def write_silver(
     merged = rows_of_states(merge_states(states.unionByName(states_of_rows(current, of))), of)
     changed = mark_changes(mark_stale(merged, quarantined), current, of.columns, sequence)
     clauses = "ON t.row_key = s.row_key WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-    return merge(spark, _complete(changed, problem), target, clauses)
-
-
-def _complete(rows: DataFrame, problem: Problem) -> DataFrame:
-    return rows.withColumns({"deleted": F.lit(False), "contract_hash": F.lit(problem.contract_hash())})
+    return merge(spark, changed.withColumn("contract_hash", F.lit(problem.contract_hash())), target, clauses)

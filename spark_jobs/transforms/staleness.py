@@ -27,15 +27,20 @@ def mark_stale(rows: DataFrame, quarantined: DataFrame | None) -> DataFrame:
 def mark_changes(rows: DataFrame, current: DataFrame, columns: Sequence[str], sequence: int) -> DataFrame:
     """The rows that differ from the current ones, with `changed_seq`: the sequence where a value differs.
 
-    A version that only repeats values moves a position, and nothing that gold would have to read again.
+    A version that only repeats values moves a position, and nothing that gold would have to read again. A key that was
+    deleted stays `deleted` until a version comes that is newer than its end: an older one, replayed, does not bring it
+    back.
     """
     values = ("event_timestamp", *columns)
-    before = F.struct(*values, *_KNOWN, "changed_seq").alias("_before")
+    before = F.struct(*values, *_KNOWN, "changed_seq", "deleted").alias("_before")
     paired = rows.join(current.select("row_key", before), "row_key", "left")
     known, same_values = F.col("_before").isNotNull(), _same(values)
     changed_seq = F.when(known & same_values, F.col("_before").getField("changed_seq")).otherwise(F.lit(sequence))
     changed = paired.where(~(known & same_values & _same(_KNOWN)))
-    return changed.withColumn("changed_seq", changed_seq).drop("_before")
+    was = F.col("_before")
+    deleted = was.getField("deleted") & was.getField("last_position").eqNullSafe(F.col("last_position"))
+    told = {"changed_seq": changed_seq, "deleted": F.coalesce(deleted, F.lit(False))}
+    return changed.withColumns(told).drop("_before")
 
 
 def _same(names: Sequence[str]) -> Column:

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import contracts, data, decisions, demo, models, new, planning
+from millrace.cli import contracts, data, decisions, demo, drills, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -13,8 +13,16 @@ app = typer.Typer(
 )
 
 COMMANDS = {
-    "Problem files": (new.new, contracts.lint, contracts.schema, planning.plan, planning.apply),
-    "Rows": (data.simulate, data.land, data.quarantine, decisions.batches, decisions.reject, decisions.accept),
+    "Problem files": (new.new, contracts.lint, contracts.schema, planning.plan, planning.apply, planning.rebuild),
+    "Rows": (
+        data.simulate,
+        data.land,
+        data.quarantine,
+        decisions.batches,
+        decisions.reject,
+        decisions.accept,
+        decisions.replay,
+    ),
     "Models": (
         models.status,
         models.history,
@@ -25,7 +33,7 @@ COMMANDS = {
         models.release,
         models.reproduce,
     ),
-    "The whole way": (demo.demo,),
+    "The whole way": (demo.demo, drills.drill),
 }
 for panel, commands in COMMANDS.items():
     for command in commands:

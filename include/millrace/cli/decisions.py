@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from millrace.cli.terminal import Actor, ProblemName, Reason, console, find_problem, who
+from millrace.cli.terminal import Actor, ProblemName, Reason, console, find_problem, find_source, who
 
 Batch = Annotated[str, typer.Argument(help="The batch, as `millrace status` and the failed task name it.")]
 NEXT = "Reconcile starts transform within two minutes; `millrace status` shows how far it is."
@@ -44,6 +44,29 @@ def reject(
     for file in done.files if every_file else done.set_aside_by_rejection:
         console.print(f"[yellow]rejected[/] {escape(file.path)}", highlight=False, soft_wrap=True)
     console.print(NEXT, soft_wrap=True)
+
+
+def replay(
+    source: Annotated[str, typer.Argument(help="Name of a source, as a problem file declares it.")],
+) -> None:
+    """Judge the quarantined rows of a source once more: after an upgrade that reads rows better, some may be valid now.
+
+    A row that was corrected or deleted since it came stays so.
+    """
+    import uuid
+
+    from millrace.adapters import connect
+    from millrace.steps.replay_quarantine import replay_quarantine
+
+    contract = find_source(source)
+    attempt = f"replay-{uuid.uuid4().hex}"
+    with console.status(f"Judging the quarantine of {source}"), connect.session() as spark:
+        done = replay_quarantine(spark, contract, attempt=attempt, run_id=attempt)
+    console.print(f"{done['released']:,} of {done['judged']:,} rows are valid now and in silver.", highlight=False)
+    if done["released"]:
+        console.print(NEXT, soft_wrap=True)
+    elif done["judged"]:
+        console.print(f"`millrace quarantine {contract.problem}` says why the others are not.", soft_wrap=True)
 
 
 def accept(problem: ProblemName, batch: Batch, reason: Reason, actor: Actor = "") -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +57,21 @@ def apply(
         typer.confirm("Apply it?", abort=True)
     apply_contract(contract, actor=who(actor), reason=reason)
     _transform(contract, wait=wait)
+
+
+def rebuild(
+    problem: ProblemName,
+    as_of: Annotated[datetime, typer.Option(help="The time, UTC, such as 2026-11-21T15:00:00.")],
+) -> None:
+    """Build gold as it would have been at an earlier time, from what bronze knew then; under a tag, main stays."""
+    from millrace.adapters import connect
+    from millrace.steps.rebuild_as_of import rebuild_as_of
+
+    contract = find_problem(problem)
+    with console.status(f"Building gold of {problem} as of {as_of}"), connect.session() as spark:
+        done = rebuild_as_of(spark, contract, as_of.replace(tzinfo=UTC))
+    console.print(f"{done['rows']:,} rows. To read them in Spark:", highlight=False)
+    console.print(f"SELECT * FROM lake.{done['table']} VERSION AS OF '{done['tag']}'", highlight=False, soft_wrap=True)
 
 
 def _planned(contract: Problem) -> "Plan":

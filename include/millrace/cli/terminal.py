@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from millrace.contract.errors import MillraceError
+from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.loading import get_problem, load_problems
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
@@ -45,6 +45,21 @@ def find_problem(name: str | None) -> Problem:
             fix="name it; docs/how-to/add-a-problem.md tells how to add one",
         )
     return get_problem(name, folder)
+
+
+def find_source(name: str) -> Problem:
+    """The problem that declares a source; the error for any other name says which sources there are."""
+    problems, _ = load_problems(get_settings().problems_dir)
+    sources = {source: problem for problem in problems.values() for source in problem.sources}
+    if name not in sources:
+        raise MillraceError(
+            f"There is no source {name}",
+            place="argument SOURCE",
+            found=name,
+            expected=did_you_mean(name, list(sources)),
+            fix="a source is named under `sources` in the problem file",
+        )
+    return sources[name]
 
 
 def who(actor: str) -> str:

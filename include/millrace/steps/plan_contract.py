@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from math import ceil
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from millrace.adapters import champions, lake, package_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.domain.batches import FileCount, over_limit
+from millrace.domain.batches import FileCount, Landing, over_limit
 from millrace.domain.package import open_package
 from millrace.domain.planning import (
     ColumnChanges,
@@ -23,7 +23,7 @@ from millrace.steps.contract_in_force import in_force, is_applied
 from millrace.steps.derived_tables import gold_schema, silver_schema
 from millrace.steps.evaluate_candidate import why_incomparable
 from millrace.steps.refused_batches import landings, rejected_files
-from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, valid
+from spark_jobs.bronze_rows import broken, judged_rows, not_of, read_rows, valid
 from spark_jobs.compare import Compared, compare
 from spark_jobs.fenced_write import read_at
 from spark_jobs.receipt import receipt
@@ -87,7 +87,7 @@ def plan_contract(spark: SparkSession, problem: Problem) -> Plan:
         applied=is_applied(problem),
         keys=key_changes(known, problem) if known else None,
         columns=_columns(problem),
-        rows=_rows(spark, problem, silver) if silver_changes else None,
+        rows=_rows(spark, problem, known, silver) if silver_changes else None,
         serving=_serving(problem),
     )
 
@@ -107,7 +107,7 @@ def _columns(problem: Problem) -> dict[str, ColumnChanges]:
     return found
 
 
-def _rows(spark: SparkSession, problem: Problem, silver: recorded.Recorded) -> RowChanges | None:
+def _rows(spark: SparkSession, problem: Problem, known: Problem | None, silver: recorded.Recorded) -> RowChanges | None:
     bronze = lake.head(names.bronze_files(problem.source_name))
     if silver.upstream is None or bronze is None:
         return None
@@ -116,11 +116,13 @@ def _rows(spark: SparkSession, problem: Problem, silver: recorded.Recorded) -> R
     try:
         judged = judged_rows(read, problem)
         counts = receipt(judged)
-        table = names.quarantine(problem.source_name)
-        head = lake.head(table)
-        assert head is not None  # quarantine is published before silver
-        quarantined = read_at(spark, table, head.snapshot_id).where(f"contract_hash = '{silver.contract_hash}'")
-        quarantined = not_of(spark, rejected, quarantined, landed="position.major")
+        quarantined: DataFrame | None
+        if known is not None:
+            # Not the quarantine table: it keeps rows for a time only.
+            earlier = read_rows(spark, known, after=None, until=silver.upstream, without=rejected)
+            quarantined = broken(judged_rows(earlier, known))
+        else:
+            quarantined = _quarantined(spark, problem, str(silver.contract_hash), rejected)
         compared = compare(judged, quarantined)
         after = valid(judged).select("row_key").distinct().count()
     finally:
@@ -135,6 +137,17 @@ def _rows(spark: SparkSession, problem: Problem, silver: recorded.Recorded) -> R
         too_few=_too_few(problem, before, after),
         files_since=len(landings(problem, bronze.snapshot_id) - landings(problem, silver.upstream) - rejected),
     )
+
+
+def _quarantined(
+    spark: SparkSession, problem: Problem, contract_hash: str, rejected: frozenset[Landing]
+) -> DataFrame | None:
+    table = names.quarantine(problem.source_name)
+    head = lake.head(table)
+    if head is None:
+        return None
+    rows = read_at(spark, table, head.snapshot_id).where(f"contract_hash = '{contract_hash}'")
+    return not_of(spark, rejected, rows, landed="position.major")
 
 
 def _too_few(problem: Problem, before: int, after: int) -> str:

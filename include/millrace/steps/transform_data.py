@@ -88,7 +88,10 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
                 told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
             batch = _Batch(problem, span, rejected, rows, counts, attempt, run_id)
             if counts.rows_read == 0 and not span.rebuild:  # files that were set aside, or rejected, bring no row
-                _pass_over(batch, branch, changed_seq=seen.changed_seq)
+                if rejected:
+                    _pass_over(batch, branch, changed_seq=seen.changed_seq)
+                else:
+                    lake.drop_branch(branch)
                 return nothing_new(silver, run_id)
             quarantined = _publish_quarantine(spark, batch)
             return _write_silver(spark, batch, branch, quarantined)

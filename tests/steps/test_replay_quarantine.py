@@ -1,0 +1,71 @@
+"""Quarantined rows that are valid after all reach silver as if they always had been, and bring nobody back to life."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from pyspark.sql import SparkSession
+
+from millrace.adapters import lake
+from millrace.contract import names
+from millrace.contract.constraints import Constraint, InRange, source_constraints
+from millrace.contract.problem import Problem
+from millrace.contract.source import Source
+from millrace.steps.pending import pending_transform
+from millrace.steps.replay_quarantine import replay_quarantine
+from spark_jobs.fenced_write import Target, merge
+from tests.steps.transforming import gold, ingest, own_problem, quarantine, silver, to_gold
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def problem() -> Iterator[Problem]:
+    with own_problem() as problem:
+        yield problem
+
+
+@contextmanager
+def an_older_reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Rows are judged more strictly than the contract says."""
+
+    def stricter(source: Source) -> list[Constraint]:
+        return [*source_constraints(source), InRange("size", None, 10)]
+
+    with monkeypatch.context() as older:
+        older.setattr("spark_jobs.transforms.quarantine.source_constraints", stricter)
+        yield
+
+
+def end(spark: SparkSession, problem: Problem, key: str) -> None:
+    """Leave a tombstone, as a delete does: the row says `deleted`, and its last position is that of the delete."""
+    branch = lake.cut_branch(names.silver(problem.source_name), "delete")
+    rows = spark.createDataFrame([(key,)], "row_key string")
+    last = "named_struct('input_rank', 1, 'epoch', '', 'major', 9000000000000000L, 'path', '', 'minor', 0L)"
+    clauses = f"ON t.row_key = s.row_key WHEN MATCHED THEN UPDATE SET t.deleted = true, t.last_position = {last}"
+    merge(spark, rows, Target(branch.table, branch.name, branch.base, {}), clauses)
+    lake.publish(branch)
+
+
+def test_rows_that_are_valid_now_come_in_and_the_dead_stay_dead(
+    spark: SparkSession, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with an_older_reading(monkeypatch):
+        ingest(problem, "a", *(f"k{n},2026-01-01,50,old,1,1" for n in (1, 2, 3)), "k4,2026-01-01,-5,x,1,1")
+        ingest(problem, "b", "k2,2026-01-01,7,new,1,1", "k3,2026-01-01,6,new,1,1")
+        to_gold(spark, problem, "older")
+    assert set(gold(problem)) == {'["k2"]', '["k3"]'}
+    end(spark, problem, '["k3"]')
+
+    told = replay_quarantine(spark, problem, attempt="replay", run_id="replay")
+    assert (told["judged"], told["released"]) == (4, 3)
+    assert [row["row_key"] for row in quarantine(problem)] == ['["k4"]']
+    assert "gold holds change" in (pending_transform(problem) or "")
+    to_gold(spark, problem, "after")
+    rows = gold(problem)
+    assert set(rows) == {'["k1"]', '["k2"]'}
+    # The first version counts for what freezes, the last for what is corrected: as if none had been refused.
+    assert (rows['["k2"]']["size"], rows['["k2"]']["note"]) == (50, "new")
+    assert silver(problem)['["k3"]']["deleted"]
+    again = replay_quarantine(spark, problem, attempt="again", run_id="again")
+    assert (again["judged"], again["released"]) == (1, 0)
