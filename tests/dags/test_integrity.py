@@ -107,6 +107,15 @@ def test_the_report_waits_for_every_task_and_decides_nothing(found: dict[str, An
     assert [name for name, task in tasks.items() if not task["decides_the_run"]] == ["run_report"]
 
 
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_a_star_is_loaded_where_a_contract_declares_one(found: dict[str, Any], problem: str) -> None:
+    dag, section = found["dags"][names.dag_id(problem, "transform")], PROBLEMS[problem].warehouse
+    assert ("load_star_schema" in dag["tasks"]) == (section is not None)
+    if section is not None:
+        assert dag["tasks"]["load_star_schema"]["upstream"] == ["publish_gold_data"]
+        assert f"warehouse.fact_{section.fact.name}" in dag["doc"]
+
+
 @pytest.mark.parametrize("dag_id", [*FOR_ALL, *(names.dag_id(*each) for each in EVERY_STAGE)])
 def test_a_fault_is_tried_again_with_growing_pauses(found: dict[str, Any], dag_id: str) -> None:
     for task in found["dags"][dag_id]["tasks"].values():
