@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,19 +185,16 @@ load_star(shop(sys.argv[1]))
 def test_a_process_that_is_killed_half_way_leaves_nothing(problem: Problem) -> None:
     publish(problem, 1, *DAY)
     mark = problem.problem.removeprefix("t_")
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, mark],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout is not None
-    assert "not committed" in process.stdout.readline()
-    tables = f"SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%{mark}'"
-    assert query(problem, tables) == []
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", KILLED, mark]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert "not committed" in process.stdout.readline()
+            tables = f"SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%{mark}'"
+            assert query(problem, tables) == []
+        finally:
+            process.kill()
     # The lock goes with the session, which Postgres ends when it finds that no one is there.
     assert await_that("the next load", lambda: load_star(problem), seconds=60)["outcome"] == "loaded"
     assert found(problem) == expected(DAY)
