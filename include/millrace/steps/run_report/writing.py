@@ -1,6 +1,5 @@
 """Step: leave one page of a run, whatever became of it, and link it from the runs that it goes back to."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +9,7 @@ from millrace.contract.problem import Problem
 from millrace.reporting.page import Cell, Link, Page
 from millrace.reporting.render import render
 from millrace.settings import get_settings
-from millrace.steps.run_report import deploy, train, transform
 from millrace.steps.run_report.record import RunRecord, report_url, save, saved
-
-PAGES: dict[str, Callable[[Problem, RunRecord], Page]] = {
-    "transform": transform.transform_page,
-    "train": train.train_page,
-    "deploy": deploy.deploy_page,
-}
 
 
 def report_run(problem: Problem, record: RunRecord) -> dict[str, Any]:
@@ -27,14 +19,12 @@ def report_run(problem: Problem, record: RunRecord) -> dict[str, Any]:
         report (HTTP address), report_uri, outcome.
     """
     if record.stage == "transform":
-        record = record.model_copy(update={"measured": transform.measure(problem, record)})
+        from millrace.steps.run_report.transform import measure
+
+        record = record.model_copy(update={"measured": measure(problem, record)})
     save(record)
     page, html = _write(problem, record)
-    if record.stage == "train":
-        train.link(problem, record, html)
-    if record.stage == "deploy":
-        deploy.link(problem, record)
-    for stage, run_key in _before(problem, record):
+    for stage, run_key in _linked(problem, record, html):
         earlier = saved(problem.problem, stage, run_key)
         if earlier is not None:
             _write(problem, earlier)
@@ -46,10 +36,22 @@ def report_run(problem: Problem, record: RunRecord) -> dict[str, Any]:
 
 
 def _write(problem: Problem, record: RunRecord) -> tuple[Page, str]:
-    page = replace(PAGES[record.stage](problem, record), facts=_facts(record))
+    page = replace(_page(problem, record), facts=_facts(record))
     html = render(page)
     object_store.put(get_settings().reports_bucket, _key(record), html.encode(), "text/html; charset=utf-8")
     return page, html
+
+
+def _page(problem: Problem, record: RunRecord) -> Page:
+    # Imported here: the stages of the model bring MLflow, which takes seconds to import, and transform does without.
+    match record.stage:
+        case "transform":
+            from millrace.steps.run_report.transform import transform_page as page_of
+        case "train":
+            from millrace.steps.run_report.train import train_page as page_of
+        case _:
+            from millrace.steps.run_report.deploy import deploy_page as page_of
+    return page_of(problem, record)
 
 
 def _key(record: RunRecord) -> str:
@@ -63,8 +65,16 @@ def _facts(record: RunRecord) -> tuple[tuple[str, Cell], ...]:
     return tuple(told)
 
 
-def _before(problem: Problem, record: RunRecord) -> list[tuple[str, str]]:
-    """Stage and run key of the runs whose results this one took up."""
+def _linked(problem: Problem, record: RunRecord, html: str) -> list[tuple[str, str]]:
+    """Link the page from MLflow; tells stage and run key of the runs whose results this one took up."""
     if record.stage == "train":
+        from millrace.steps.run_report import train
+
+        train.link(problem, record, html)
         return train.runs_before(problem, record)
-    return deploy.runs_before(problem, record) if record.stage == "deploy" else []
+    if record.stage == "deploy":
+        from millrace.steps.run_report import deploy
+
+        deploy.link(problem, record)
+        return deploy.runs_before(problem, record)
+    return []
