@@ -16,8 +16,12 @@ def batches(problem: ProblemName) -> None:
     """Batches that a check refused, and what was decided about each: by whom, and why."""
     from millrace.steps.refused_batches import refused_batches
 
+    found = refused_batches(find_problem(problem))
+    if not found:
+        console.print(f"No batch of {problem} was ever refused.")
+        return
     table = Table(*(Column(words, overflow="fold") for words in ("batch", "state", "when", "by", "why", "files")))
-    for one in refused_batches(find_problem(problem)):
+    for one in found:
         named = one.set_aside_by_rejection
         files = [file.path for file in named[:5]] + ([f"and {len(named) - 5} more"] if len(named) > 5 else [])
         why = one.why if one.state == "refused" else f"{one.why}\n{one.state}: {one.reason}"
