@@ -16,7 +16,7 @@ from millrace.contract.constraints import (
     Required,
     source_constraints,
 )
-from millrace.contract.problem import Problem
+from millrace.contract.problem import Label, Problem
 
 TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "timestamp": "TIMESTAMPTZ"}
 
@@ -48,6 +48,7 @@ def run(problem: Problem, file: Path, folder: Path) -> tuple[float, int, int]:
         f"CREATE TABLE silver AS SELECT row_key, {kept} FROM judged WHERE NOT broken "
         "QUALIFY row_number() OVER (PARTITION BY row_key) = 1"
     )
+    assert isinstance(problem.label, Label), "what later events tell is more than this does"
     label = f'("{problem.label.column}" = {problem.label.positive!r})::INT AS label'
     inputs = ", ".join(f'"{name}"' for name in problem.gold_columns() if name in there)
     db.execute(f"CREATE TABLE gold AS SELECT row_key, {inputs}, {label} FROM silver")

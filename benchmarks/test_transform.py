@@ -156,10 +156,10 @@ def in_one_process(problem: Problem, content: bytes) -> tuple[float, int]:
         land(twin, "measured", content)
         began = time.perf_counter()
         check_raw_data(twin, ingest_raw_data(twin, **attempt))
-        check_silver_data(spark, twin, transform_data(spark, twin, **attempt))
-        built = build_gold_data(spark, twin, **attempt)
-        check_gold_data(spark, twin, built)
-        publish_gold_data(twin, built)
+        checked = check_silver_data(spark, twin, transform_data(spark, twin, **attempt))
+        built = build_gold_data(spark, twin, checked, **attempt)
+        check_gold_data(spark, twin, built, checked)
+        publish_gold_data(twin, built, checked)
         return time.perf_counter() - began, lake.count(names.gold(twin.problem))
 
 
