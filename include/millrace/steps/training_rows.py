@@ -10,10 +10,10 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.contract.source import ColumnType
 from millrace.domain.features import Columns, Labels
 from millrace.domain.scoring import overridden
 from millrace.domain.splitting import CALIBRATION, HOLDOUT, TRAIN, Folds, assign_folds
+from millrace.steps.column_values import as_values
 
 FEWEST_ROWS = 50
 FEWEST_OF_A_CLASS = 5
@@ -80,15 +80,6 @@ def labelled_rows(problem: Problem, gold: pa.Table) -> LabelledRows:
     rows = LabelledRows(keys, columns, labels, folds, ~overridden(problem, columns))
     _refuse_missing_classes(rows, place)
     return rows
-
-
-def as_values(column: pa.ChunkedArray, kind: ColumnType) -> NDArray[np.generic]:
-    """A column as features read it: float64 with NaN, or objects with None for strings and times."""
-    if kind in ("string", "timestamp"):
-        return np.array(column.to_pylist(), dtype=object)
-    numbers = column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column
-    values: NDArray[np.float64] = numbers.cast(pa.float64()).to_numpy()
-    return values
 
 
 def _refuse_missing_classes(rows: LabelledRows, place: str) -> None:

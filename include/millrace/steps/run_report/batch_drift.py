@@ -10,7 +10,7 @@ from millrace.contract.source import ColumnType
 from millrace.domain.drift import drift
 from millrace.domain.features import Columns
 from millrace.domain.reference import column_reference
-from millrace.steps.training_rows import as_values
+from millrace.steps.column_values import as_values
 
 MOST_ROWS = 50_000
 """Of either side. More make the same picture, and a table may have ten million."""
