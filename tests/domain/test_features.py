@@ -1,5 +1,6 @@
 """The feature program: one row and many rows give the same numbers, and what cannot be fitted says why."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ COLUMNS = {
     "colour": {"type": "string", "allowed": ["red", "green"], "nullable": True},
     "grade": {"type": "integer", "allowed": [1, 2, 3], "nullable": True},
     "place": {"type": "string", "nullable": True},
+    "path": {"type": "string", "nullable": True},
+    "when": {"type": "timestamp", "nullable": True},
 }
 NODES = [
     {"kind": "numeric", "input": "amount", "name": "kept", "impute": "keep", "min": -10, "max": 1e6},
@@ -35,10 +38,23 @@ NODES = [
     {"kind": "one_hot", "input": "grade"},
     {"kind": "one_hot", "input": "flag", "name": "said"},
     {"kind": "one_hot", "input": "place"},
+    {"kind": "one_hot", "input": "path", "depth": 2},
+    {"kind": "time_part", "input": "when", "part": "hour"},
+    {"kind": "time_part", "input": "when", "part": "weekday"},
+    {"kind": "time_part", "input": "at", "part": "hour"},
 ]
-TYPES = {name: column["type"] for name, column in COLUMNS.items()}
+TYPES = {name: column["type"] for name, column in COLUMNS.items()} | {"at": "timestamp"}
 FITTED_ON = [
-    {"amount": 1.5, "count": 2, "flag": True, "colour": "red", "grade": 1, "place": "here"},
+    {
+        "amount": 1.5,
+        "count": 2,
+        "flag": True,
+        "colour": "red",
+        "grade": 1,
+        "place": "here",
+        "path": "a.b.c",
+        "when": "2019-10-01 23:00:00 UTC",
+    },
     {"amount": None, "count": None, "flag": False, "colour": None, "grade": 3, "place": "there"},
     {"amount": 7.0, "count": 0, "flag": None, "colour": "green", "grade": None, "place": None},
 ]
@@ -62,6 +78,9 @@ rows = st.fixed_dictionaries(
         "colour": st.none() | st.sampled_from(["red", "green", "blue", ""]),
         "grade": st.none() | st.integers(-1, 5),
         "place": st.none() | st.sampled_from(["here", "there", "nowhere"]),
+        "path": st.none() | st.sampled_from(["a", "a.b", "a.b.c", "a.c", ".", ""]),
+        "when": st.none() | st.datetimes(timezones=st.just(UTC)) | st.datetimes().map(datetime.isoformat),
+        "at": st.datetimes().map(datetime.isoformat),
     }
 )
 
@@ -167,4 +186,14 @@ def test_a_node_that_misreads_a_column_is_refused(node: dict[str, Any], found: s
 
 def test_every_default_node_of_a_problem_can_be_fitted() -> None:
     program = fit(problem([]), columns_of(FITTED_ON, TYPES))
-    assert set(program.inputs) == set(COLUMNS)
+    assert set(program.inputs) == set(COLUMNS) - {"when"}  # a time is no input by itself
+
+
+def test_times_and_parts_are_read_as_people_read_them() -> None:
+    program = fit(problem(), columns_of(FITTED_ON, TYPES))
+    row = {"at": "2019-10-01 00:00:00 UTC", "when": "2024-02-29T23:59:59.999999+02:00", "path": "a.b.z"}
+    features = dict(zip(program.names(), compile_row(program)(row)[0].tolist(), strict=True))
+    # 1 October 2019 was a Tuesday, 29 February 2024 a Thursday.
+    assert (features["at_hour"], features["when_hour"], features["when_weekday"]) == (0, 21, 3)
+    assert (features["path=a.b"], features["path=(other)"]) == (1, 0)
+    assert compile_row(program)({})[0, program.names().index("when_hour")] == -1

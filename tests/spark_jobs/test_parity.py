@@ -41,6 +41,7 @@ def test_what_is_read(spark: SparkSession) -> None:
             "2026-01-31T10:20Z": datetime(2026, 1, 31, 10, 20, tzinfo=UTC),
             "2026-01-31T10:20+02:00": datetime(2026, 1, 31, 8, 20, tzinfo=UTC),
             "2026-01-31 10:20 UTC": datetime(2026, 1, 31, 10, 20, tzinfo=UTC),
+            "2019-10-01 00:00:00 UTC": datetime(2019, 10, 1, tzinfo=UTC),
             "2026-01-31 00:20:30.5-0530": datetime(2026, 1, 31, 5, 50, 30, 500_000, tzinfo=UTC),
         },
     }
