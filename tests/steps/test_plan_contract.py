@@ -56,7 +56,7 @@ def test_a_plan_tells_what_applying_does(
     monkeypatch.setattr(planning, "find_problem", lambda _: changed)
     planning.plan(changed.problem)
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert f"~ sources.{source}.columns.size.max: 100.0 → 1000.0" in told
+    assert f"~ sources.{source}.columns.size.max: 100 → 1000" in told
     assert f"Columns of gold.{changed.problem} - note string" in told
     assert "entering 1 range:size 1" in told
     assert "no champion yet" in told

@@ -133,7 +133,7 @@ def _show_keys(keys: "list[KeyChange] | None") -> None:
         return
     told = []
     for key in keys:
-        old, new = (escape(str(value)) for value in (key.before, key.after))
+        old, new = (escape(str(value).removesuffix(".0")) for value in (key.before, key.after))
         if key.before is None:
             told.append(f"[green]+[/] {key.place}: {new}")
         elif key.after is None:

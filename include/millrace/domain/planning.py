@@ -42,7 +42,7 @@ class RequestChange:
 
 
 def key_changes(before: Problem, after: Problem) -> list[KeyChange]:
-    """The keys in which two contracts differ, of those that decide which rows silver and gold hold, and their values."""
+    """The keys in which two contracts differ, of those that decide about the rows of silver and gold."""
     old, new = dict(_flat("", _told(before))), dict(_flat("", _told(after)))
     places = [place for place in {**old, **new} if old.get(place, ABSENT) != new.get(place, ABSENT)]
     return [KeyChange(place, old.get(place, ABSENT), new.get(place, ABSENT)) for place in places]
@@ -99,10 +99,7 @@ def _value_changes(old: Column, new: Column) -> Iterator[tuple[str, bool]]:
         was, now = getattr(old, end), getattr(new, end)
         if was != now:
             narrower = now is not None and (was is None or (now > was if end == "min" else now < was))
-            yield (
-                f"at {word} {now if now is not None else 'anything'}, was {was if was is not None else 'anything'}",
-                narrower,
-            )
+            yield f"at {word} {_number(now)}, was {_number(was)}", narrower
     if set(old.allowed or ()) != set(new.allowed or ()):
         yield from _allowed_changes(old, new)
     if old.pattern != new.pattern:
@@ -127,6 +124,12 @@ def _spelling_changes(old: set[str], new: set[str], *, nullable: bool) -> Iterat
         yield f"{_listed(gone)} is a value now, not a missing one", True
     if more := new - old:
         yield f"{_listed(more)} is read as a missing value", not nullable
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "anything"
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _listed(values: Any) -> str:

@@ -9,7 +9,7 @@ from millrace.adapters import champions, lake, package_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import FileCount, Landing, over_limit
-from millrace.domain.package import open_package
+from millrace.domain.package import Package, open_package
 from millrace.domain.planning import (
     ColumnChanges,
     KeyChange,
@@ -80,7 +80,10 @@ def plan_contract(spark: SparkSession, problem: Problem) -> Plan:
     gold_changes = gold.contract_hash not in (None, problem.gold_hash())
     tables = [names.quarantine(source_name), names.silver(source_name)] if silver_changes else []
     before = in_force(problem)
+    champion = _champion(problem)
     known = Problem.model_validate(before.contract) if before else None
+    if known is None and champion and champion[1].problem.contract_hash() == silver.contract_hash:
+        known = champion[1].problem  # trained on tables that were written before contracts were recorded
     return Plan(
         problem=problem.problem,
         tables=(*tables, *([names.gold(problem.problem)] if gold_changes or silver_changes else [])),
@@ -88,7 +91,7 @@ def plan_contract(spark: SparkSession, problem: Problem) -> Plan:
         keys=key_changes(known, problem) if known else None,
         columns=_columns(problem),
         rows=_rows(spark, problem, known, silver) if silver_changes else None,
-        serving=_serving(problem),
+        serving=_serving(problem, *champion) if champion else None,
     )
 
 
@@ -158,13 +161,10 @@ def _too_few(problem: Problem, before: int, after: int) -> str:
     return f"rows:max_row_count_drop: {after}, at least {kept}" if after < kept else ""
 
 
-def _serving(problem: Problem) -> Serving | None:
+def _champion(problem: Problem) -> tuple[int, Package] | None:
     champion = champions.current(problem.problem)
-    if champion is None:
-        return None
-    package = open_package(package_store.get(champion.uri))
-    return Serving(
-        champion.version,
-        why_incomparable(champion.version, package, problem),
-        request_changes(package.problem, problem),
-    )
+    return (champion.version, open_package(package_store.get(champion.uri))) if champion else None
+
+
+def _serving(problem: Problem, version: int, package: Package) -> Serving:
+    return Serving(version, why_incomparable(version, package, problem), request_changes(package.problem, problem))
