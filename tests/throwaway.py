@@ -10,9 +10,9 @@ import yaml
 
 from millrace.contract.loading import load_problem
 from millrace.contract.problem import Problem
-from millrace.settings import ROOT, get_settings
+from millrace.drills.likeness import SHIPPED, renamed
+from millrace.settings import get_settings
 
-SHIPPED = ROOT / "include" / "problems"
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -53,15 +53,5 @@ def problem_from(content: dict[str, Any], change: Change = lambda _content: None
 
 def _renamed(content: dict[str, Any], shipped: str) -> dict[str, Any]:
     mark = uuid.uuid4().hex[:6]
-    ((_, source),) = content["sources"].items()
-    source.pop("landing", None)
-    return content | {
-        "problem": f"{shipped}_{mark}",
-        "title": f"{content['title']} {mark}",
-        "sources": {f"{shipped}_rows_{mark}": source},
-        # Two problems may not make the same tables, and a star's are named in the file.
-        "warehouse": None,
-        "training": content.get("training", {}) | {"trials": 3},
-        # Few simulated rows tell little about a model, and a slow machine about its latency.
-        "gate": {"min_auc": 0.5, "suspicious_auc": 0.9999, "max_latency_ms": 1_000},
-    }
+    title, source = f"{content['title']} {mark}", f"{shipped}_rows_{mark}"
+    return renamed(content, problem=f"{shipped}_{mark}", title=title, source=source)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from millrace.contract.problem import Problem
+from millrace.drills.gate import Gate, behind_gate, closed_gate
 from spark_jobs import silver
 from tests import own_stack
 from tests.dags.running import run_stage
 from tests.faults.conftest import Undisturbed
-from tests.faults.gate import Gate, behind_gate, closed_gate
 from tests.tables import fingerprints
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -72,6 +72,26 @@ class AirflowApi:
             return []
         return [_run(one) for one in _checked(response)["dag_runs"]]
 
+    def unfinished(self, dag_id: str) -> list[Run]:
+        """The runs of a DAG that are queued or at work."""
+        query = {"state": ["queued", "running"], "limit": "100"}
+        found = self._json("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return [_run(one) for one in found]
+
+    def end(self, run: Run) -> None:
+        """Give a run up: its tasks are ended, and it counts as failed."""
+        self._json("PATCH", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}", json={"state": "failed"})
+
+    def forget(self, dag_id: str) -> None:
+        """Delete what Airflow knows of a DAG and its runs. Harmless when it knows nothing.
+
+        Raises:
+            MillraceError: If a task of it is at work.
+        """
+        response = self._send("DELETE", f"/api/v2/dags/{dag_id}")
+        if response.status_code != httpx.codes.NOT_FOUND:
+            _accepted(response)
+
     def under_way(self) -> dict[str, Run]:
         """The run of each DAG that is at work now, by the id of the DAG."""
         found = self._json("GET", "/api/v2/dags/~/dagRuns", params={"state": "running", "limit": "100"})["dag_runs"]
@@ -126,6 +146,10 @@ class AirflowApi:
 
 
 def _checked(response: httpx.Response) -> Any:
+    return _accepted(response).json()
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
     if response.is_error:
         raise MillraceError(
             "Airflow's API refused a request",
@@ -134,7 +158,7 @@ def _checked(response: httpx.Response) -> Any:
             expected="HTTP 2xx",
             fix="log in with the password of .env (`make open`), or look at the API server's log (`make logs`)",
         )
-    return response.json()
+    return response
 
 
 def _error_in(line: dict[str, Any]) -> str:

@@ -133,6 +133,17 @@ def versions(problem: str) -> Sequence[int]:
     return sorted(int(known.version) for known in _client().search_model_versions(f"name = '{problem}'"))
 
 
+def forget(problem: str) -> None:
+    """Delete the model of a problem with its versions, and its experiment. Harmless when there is none."""
+    client = _client()
+    for model in client.search_registered_models(f"name = '{problem}'"):
+        client.delete_registered_model(model.name)
+    found = client.get_experiment_by_name(problem)
+    if found is not None and found.lifecycle_stage == "active":
+        client.delete_experiment(found.experiment_id)
+    _experiment.cache_clear()
+
+
 def run_url(problem: str, run_id: str) -> str:
     """Where a person looks at a run."""
     return f"{get_settings().mlflow_url}/#/experiments/{_experiment(problem)}/runs/{run_id}"

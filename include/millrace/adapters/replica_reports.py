@@ -50,3 +50,9 @@ def replica_reports(problem: str) -> list[ReplicaReport]:
             [problem],
         ).fetchall()
     return [ReplicaReport(**row) for row in rows]
+
+
+def forget(problem: str) -> None:
+    """Delete what the replicas said of a problem that is gone."""
+    with control() as connection:
+        connection.execute("DELETE FROM control.replica_reports WHERE problem = %s", [problem])

@@ -1,7 +1,8 @@
-"""A gate inside the Spark server: a write that has begun there, and goes on only when the test says so.
+"""A gate inside the Spark server: a write that has begun there, and goes on only when a drill or a test says so.
 
 The rows to be written are joined with a one-row JDBC query that takes a shared advisory lock in Postgres. While the
-test holds that lock alone, the operation stands still in the server, in the middle of its work, as long as needed.
+gate is closed, somebody else holds that lock alone, and the operation stands still in the server, in the
+middle of its work, as long as needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql import DataFrame
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from millrace.settings import get_settings
@@ -68,4 +69,5 @@ def _gated(rows: DataFrame, number: int) -> DataFrame:
     login = {"user": str(here["user"]), "password": str(here["password"]), "driver": "org.postgresql.Driver"}
     address = f"jdbc:postgresql://{here['host']}:{here['port']}/{here['dbname']}"
     passing = rows.sparkSession.read.jdbc(address, query, properties=login)
-    return rows.crossJoin(passing).where("passed IS NOT NULL").drop("passed")
+    gated: DataFrame = rows.crossJoin(passing).where("passed IS NOT NULL").drop("passed")
+    return gated
