@@ -87,7 +87,13 @@ def test_a_dag_tells_what_it_is(found: dict[str, Any], problem: str, stage: str)
     assert dag["title"] == names.dag_title(contract.title, stage)
     assert {f"problem:{problem}", f"stage:{stage}"} <= set(dag["tags"])
     assert (dag["catchup"], dag["max_active_runs"]) == (False, 1)
-    for fact in (contract.title, contract.description, f"{problem}.yaml", contract.label.column, *contract.columns()):
+    for fact in (
+        contract.title,
+        contract.description,
+        f"{problem}.yaml",
+        contract.label.in_words(),
+        *contract.columns(),
+    ):
         assert fact in dag["doc"]
 
 
