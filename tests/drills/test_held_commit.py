@@ -10,11 +10,12 @@ import pytest
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField
 
-from millrace.adapters import lake
+from millrace.adapters import connect, lake
 from millrace.drills.held_commit import HeldCommit, held_commit
+from spark_jobs.fenced_write import Target, append
 from tests.awaiting import await_that
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 PATIENCE_SECONDS = 60
 
 
@@ -40,6 +41,23 @@ def test_a_held_commit_waits_and_readers_do_not(table: str) -> None:
     assert lake.count(table) == 2
 
 
+def test_a_write_of_spark_is_told_from_ours(table: str) -> None:
+    cut = lake.cut_branch(table, "attempt")
+    with ThreadPoolExecutor(1) as pool:
+        with held_commit(table) as held:
+            written = pool.submit(written_by_spark, cut)
+            await_that("Spark waits", held.waits_in_spark, seconds=10 * PATIENCE_SECONDS)
+            assert lake.head(table, cut.name) == lake.head(table)
+        written.result(timeout=PATIENCE_SECONDS)
+    lake.publish(cut)
+    assert lake.count(table) == 3
+
+
+def written_by_spark(branch: lake.Branch) -> None:
+    with connect.session() as spark:
+        append(spark.range(3).withColumnRenamed("id", "number"), Target(branch.table, branch.name, branch.base, {}))
+
+
 def test_other_tables_are_not_held(table: str) -> None:
     with held_commit("gold.of_no_such_name"):
         lake.drop_branch(lake.cut_branch(table, "attempt"))
@@ -47,6 +65,7 @@ def test_other_tables_are_not_held(table: str) -> None:
 
 def waiting(held: HeldCommit) -> int:
     connection: psycopg.Connection[tuple[int]] = held.connection
+    connection.execute("SELECT pg_stat_clear_snapshot()")
     query = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     found = connection.execute(query).fetchone()
     assert found is not None

@@ -26,6 +26,8 @@ class HeldCommit:
             SELECT count(*) FROM pg_stat_activity
             WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)) AND application_name LIKE 'PostgreSQL JDBC%'
         """
+        # Within a transaction Postgres answers from its first look.
+        self.connection.execute("SELECT pg_stat_clear_snapshot()")
         found = self.connection.execute(query).fetchone()
         return bool(found and found[0])
 
