@@ -68,7 +68,8 @@ def seen(page: Page) -> Seen:
 
 @given(st.text(min_size=1, max_size=60) | st.just(HOSTILE))
 def test_no_text_becomes_markup(words: str) -> None:
-    plain, told = seen(page_of("plain")), seen(page_of(words))
+    # As long as the words: a short text does not wrap, and so has a class of its own.
+    plain, told = seen(page_of("a" * len(words))), seen(page_of(words))
     assert told.tags == plain.tags
     assert [name for name, _ in told.attributes] == [name for name, _ in plain.attributes]
 
