@@ -75,5 +75,5 @@ def test_without_a_name_each_drill_is_listed(told: io.StringIO) -> None:
 
 def test_an_unknown_drill_is_told_with_what_is_close(told: io.StringIO) -> None:
     with pytest.raises(MillraceError, match="no drill") as error:
-        run_drill("kill-sprak", Console(file=told))
-    assert error.value.fix == 'did you mean "kill-spark"?'
+        run_drill("bad-bach", Console(file=told))
+    assert error.value.fix == 'did you mean "bad-batch"?'
