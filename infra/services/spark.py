@@ -80,6 +80,12 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError"
         " -Djava.net.preferIPv4Stack=true",
         "spark.ui.enabled": "false",
+        # Kept for the UI all the same: a thousand plans with a metric for each of their nodes filled the heap of a
+        # server that had been at work for an hour.
+        "spark.sql.ui.retainedExecutions": "20",
+        "spark.ui.retainedJobs": "100",
+        "spark.ui.retainedStages": "100",
+        "spark.ui.retainedTasks": "1000",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "4",
         "spark.connect.grpc.binding.address": "127.0.0.1",

@@ -131,6 +131,6 @@ def training_tag(run_key: str) -> str:
     return f"trained_{run_key}"
 
 
-LOCK_OF_DELETION = 7_265_002
+LOCK_OF_DELETION = 7_265_003
 """Postgres advisory lock in the warehouse database: shared by whoever deletes files that were once part of a table,
 alone by a backup, which copies the catalog first and the files that it names after."""
