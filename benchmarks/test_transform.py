@@ -45,14 +45,18 @@ class Passage:
     @property
     def seconds(self) -> float:
         """From landing to published gold."""
-        published = next(task.end for task in self.stages["transform"][1] if task.task_id == "publish_gold_data")
-        assert published is not None
-        return (published - self.landed).total_seconds()
+        return (self.published - self.landed).total_seconds()
+
+    @property
+    def published(self) -> datetime:
+        end = next(task.end for task in self.stages["transform"][1] if task.task_id == "publish_gold_data")
+        assert end is not None
+        return end
 
     @property
     def tasks(self) -> list[TaskState]:
-        """Tasks that ended before gold was published."""
-        return [task for _, tasks in self.stages.values() for task in tasks if task.task_id != "load_warehouse"]
+        """Tasks that had ended when gold was published."""
+        return [task for _, tasks in self.stages.values() for task in tasks if task.end and task.end <= self.published]
 
 
 @pytest.fixture(scope="module")
