@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from millrace.adapters import lake
 from millrace.contract import names
-from millrace.contract.errors import MillraceError, VerdictError
+from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.build_gold_data import build_gold_data
@@ -64,6 +64,15 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
     try:
         _write_silver(spark, problem, at, branches[0], bronze.snapshot_id)
         built = build_gold_data(spark, problem, {"branch": branches[0].name}, attempt=attempt, run_id=attempt)
+        if built["branch"] is None:
+            # Gold took in a number as high as this branch's meanwhile: what it holds is of today, not of then.
+            raise LostRaceError(
+                "A transform published while gold of the past was being built",
+                place=f"table {gold}",
+                found="gold that is as new as the rows to be built from",
+                expected="no publication between the two",
+                fix="do it again; nothing was tagged",
+            )
         branches.append(lake.Branch(gold, built["branch"], built["base"]))
         lake.create_tag(gold, tag, built["snapshot_id"])
         return int(built["snapshot_id"])
