@@ -15,10 +15,9 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.demo.follow import STAGES
 from millrace.settings import get_settings
-from millrace.steps.pending import PENDING
 from tests import own_stack
 from tests.awaiting import await_that
-from tests.faults.conftest import Told, taken_in
+from tests.faults.conftest import Told, nothing_pending, taken_in
 from tests.tables import fingerprints, land, simulated
 from tests.throwaway import problem_like
 
@@ -141,15 +140,6 @@ def ends_as_expected(problem: Problem, expected: dict[str, str], told: Told, fau
     await_that("nothing is pending", lambda: nothing_pending(problem), seconds=PATIENCE_SECONDS)
     assert fingerprints(problem) == expected
     told(fault, time.monotonic() - began, "tables as undisturbed")
-
-
-def nothing_pending(problem: Problem) -> bool:
-    """Whether the file is in the warehouse. Not answering, because of the fault, is an answer too."""
-    try:
-        there = lake.table_exists(names.gold(problem.problem))
-        return there and not any(PENDING[stage](problem) for stage in ("ingest_files", "transform"))
-    except Exception:  # noqa: BLE001 - which error depends on what is down at this moment
-        return False
 
 
 def trials(problem: Problem) -> list[str]:

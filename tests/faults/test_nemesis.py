@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import ROOT
-from millrace.steps.pending import PENDING
 from tests import own_stack
+from tests.faults.conftest import nothing_pending
 from tests.faults.strikes import RIVAL, WORKER, Round, Strike, draw
 from tests.tables import fingerprints, land, simulated
 from tests.throwaway import problem_like, twin_of
@@ -135,24 +136,7 @@ class Workers:
 
 def land_in_spite(problem: Problem, content: bytes) -> None:
     """Land a file; while the object store is down, whoever sends it tries again."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            land(problem, "file-1", content)
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
-
-
-def nothing_pending(problem: Problem) -> bool:
-    try:
-        there = lake.table_exists(names.gold(problem.problem))
-        return there and not any(PENDING[stage](problem) for stage in ("ingest_files", "transform"))
-    except Exception:  # noqa: BLE001 - which error depends on what is down at this moment
-        return False
+    Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)(land, problem, "file-1", content)
 
 
 def contents(problem: Problem) -> dict[str, str]:

@@ -25,9 +25,7 @@ def kill(service: str) -> int:
     Raises:
         MillraceError: If it does not run under the supervisor of this stack.
     """
-    found = pid(service)
-    if found is None:
-        raise _not_running(service)
+    found = _demand_pid(service)
     process = psutil.Process(found)
     for one in (*process.children(recursive=True), process):
         os.kill(one.pid, signal.SIGKILL)
@@ -40,9 +38,7 @@ def stop(service: str) -> int:
     Raises:
         MillraceError: If it does not run under the supervisor of this stack.
     """
-    found = pid(service)
-    if found is None:
-        raise _not_running(service)
+    found = _demand_pid(service)
     supervisor.calls(get_settings()).stopProcess(service)
     return found
 
@@ -60,6 +56,13 @@ def start(service: str, *, patience_seconds: float = 60) -> int:
         if time.monotonic() > deadline:
             raise _not_running(service)
         time.sleep(LOOK_SECONDS)
+    return found
+
+
+def _demand_pid(service: str) -> int:
+    found = pid(service)
+    if found is None:
+        raise _not_running(service)
     return found
 
 
