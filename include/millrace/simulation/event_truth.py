@@ -1,9 +1,9 @@
 """The known truth of a world of events: how what is known of a row makes the label's event follow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, isnan
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +11,11 @@ from millrace.contract.problem import Problem
 from millrace.simulation.drawing import steady
 from millrace.simulation.truth import expected_auc, intercept_for, logistic, target_auc
 
-if TYPE_CHECKING:
-    from millrace.simulation.events import Played
-
 INPUTS_EACH = 3
 """How many inputs of the row itself, and how many aggregations, have anything to do with the label."""
 PREVALENCE = 0.15
-_SAMPLE_ROWS = 3_000
 
 Effect = dict[Any, float] | tuple[float, float, float]
-Play = Callable[[Problem, "EventTruth", np.random.Generator, int, int], "Played"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +34,16 @@ class EventTruth:
         return 1 / (1 + exp(-(self.intercept + self.slope * self.total(inputs))))
 
 
-def event_truth(problem: Problem, play: Play) -> EventTruth:
+BLIND = EventTruth({}, 0.0, float(np.log(PREVALENCE / (1 - PREVALENCE))))
+"""The truth of a world in which chance alone decides."""
+
+
+def event_truth(problem: Problem, seen: Sequence[Mapping[str, Any]]) -> EventTruth:
     """A logistic truth over inputs of the row and aggregations, whose own AUC lies well within the problem's gate.
 
     Args:
-        play: `events.play`: what inputs look like is learned from a sample, in which chance alone decides.
+        seen: What inputs look like: those of a sample from the `BLIND` world.
     """
-    blind = EventTruth({}, 0.0, float(np.log(PREVALENCE / (1 - PREVALENCE))))
-    sample = play(problem, blind, steady(problem.problem, "sample"), _SAMPLE_ROWS, 0)
-    seen = [inputs for inputs in sample.inputs if inputs is not None]
     across = [one.name for one in problem.aggregations if one.name in problem.input_columns()]
     own = [name for name in problem.input_columns() if name not in across]
     chosen = [

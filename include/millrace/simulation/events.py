@@ -14,9 +14,9 @@ import numpy as np
 from millrace.contract.aggregations import EventLabel
 from millrace.contract.problem import Problem
 from millrace.simulation.breakages import break_rows
-from millrace.simulation.drawing import FIRST_EVENT, draw_column, null_texts, numbered, text
+from millrace.simulation.drawing import FIRST_EVENT, draw_column, null_texts, numbered, steady, text
 from millrace.simulation.earlier_events import EarlierEvents
-from millrace.simulation.event_truth import EventTruth, event_truth
+from millrace.simulation.event_truth import BLIND, EventTruth, event_truth
 from millrace.simulation.simulated_file import SimulatedFile, as_file
 from millrace.simulation.truth import auc
 
@@ -24,6 +24,8 @@ EVENTS_A_VISITOR = 15
 EVENTS_A_VISIT = 5
 THINGS = 120
 MISSING_SHARE = 0.06
+SAMPLE_EVENTS = 3_000
+"""Events of the blind world from which the truth learns what inputs look like."""
 SPAN_SHARE = 120
 """Events come so often that this many fall into the label's window."""
 
@@ -50,8 +52,7 @@ def simulate_events(problem: Problem, *, rows: int, seed: int, broken_share: flo
     """Make a file of a problem whose label is an event; see `files.simulate_file`."""
     rng = np.random.default_rng([seed, first_row])
     broken = round(rows * broken_share)
-    truth = event_truth(problem, play)
-    played = play(problem, truth, rng, rows - broken, first_row)
+    played = play(problem, _truth(problem), rng, rows - broken, first_row)
     lines = _lines(problem, played, rng)
     # Broken rows tell nobody anything, so they are more rows, not fewer events.
     spoiled = [list(lines[place]) for place in rng.integers(len(lines), size=broken).tolist()]
@@ -68,6 +69,11 @@ def simulate_events(problem: Problem, *, rows: int, seed: int, broken_share: flo
         expected_by_reason=counts,
         truth_auc=auc(played.follows[judged], played.probability[judged]),
     )
+
+
+def _truth(problem: Problem) -> EventTruth:
+    sample = play(problem, BLIND, steady(problem.problem, "sample"), SAMPLE_EVENTS, 0)
+    return event_truth(problem, [inputs for inputs in sample.inputs if inputs is not None])
 
 
 def play(problem: Problem, truth: EventTruth, rng: np.random.Generator, count: int, first_row: int) -> Played:
