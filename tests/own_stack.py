@@ -17,6 +17,7 @@ from infra.services.airflow import environment as airflow_environment
 from infra.stack import supervisor
 from infra.stack.down import bring_down
 from infra.stack.up import bring_up
+from millrace.adapters import supervised
 from millrace.settings import ROOT, env_file, get_settings
 
 # Below 32768, so that no outgoing connection of this machine can sit on a port of the stack.
@@ -51,8 +52,8 @@ def start(*, airflow: bool = False) -> None:
             clear_problems()
             # Kept from an earlier session, they may run the code of that day.
             for service in ("serving_1", "serving_2"):
-                if running(service):
-                    stop_service(service)
+                if supervised.pid(service):
+                    supervised.stop(service)
         fcntl.flock(file, fcntl.LOCK_SH)
         _session.append(file)
         _found_running.append(supervisor.daemon(settings) is not None)
@@ -65,13 +66,8 @@ def start(*, airflow: bool = False) -> None:
 def stop_airflow() -> None:
     """End Airflow's processes, so that nobody reacts to what the next tests write."""
     for service in of_profile("core", get_settings()):
-        if is_airflow(service.name) and running(service.name):
-            stop_service(service.name)
-
-
-def stop_service(name: str) -> None:
-    """End one service, which stays down until the next `start`."""
-    supervisor.calls(get_settings()).stopProcess(name)
+        if is_airflow(service.name) and supervised.pid(service.name):
+            supervised.stop(service.name)
 
 
 def stop() -> None:
@@ -86,12 +82,6 @@ def was_used() -> bool:
 
 def is_airflow(service: str) -> bool:
     return service.startswith("airflow_")
-
-
-def running(service: str) -> int | None:
-    """The process id of a service, or None."""
-    info = supervisor.states(get_settings()).get(service)
-    return int(info["pid"]) if info and info["statename"] == "RUNNING" else None
 
 
 def clear_problems() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millrace.adapters import champions, fleet, lake, object_store, ray_jobs
+from millrace.adapters import champions, fleet, lake, object_store, ray_jobs, supervised
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
@@ -62,7 +62,7 @@ def kill(pid: int | None) -> None:
 
 
 def kill_service(name: str) -> None:
-    kill(own_stack.running(name))
+    kill(supervised.pid(name))
 
 
 def test_the_process_of_a_task_is_killed_mid_ingest(
@@ -83,7 +83,7 @@ def test_the_object_store_is_gone_mid_ingest(
 ) -> None:
     land(problem, "file", content)
     mid_ingest(problem)
-    own_stack.stop_service("minio")
+    supervised.stop("minio")
     time.sleep(OUTAGE_SECONDS)  # the outage itself
     own_stack.start(airflow=True)
     ends_as_expected(problem, expected, told, f"object store gone for {OUTAGE_SECONDS} s during `ingest_raw_data`")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import pytest
 from tenacity import Retrying, stop_after_delay, wait_fixed
 
-from millrace.adapters import lake
+from millrace.adapters import lake, supervised
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import ROOT
@@ -130,7 +130,7 @@ class Workers:
         elif target == WORKER:
             for process in self.processes[:1]:
                 process.kill()
-        elif (pid := own_stack.running(target)) is not None:
+        elif (pid := supervised.pid(target)) is not None:
             os.kill(pid, signal.SIGKILL)
 
 

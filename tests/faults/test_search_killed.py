@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from millrace.adapters import champions, fleet, lake, object_store
+from millrace.adapters import champions, fleet, lake, object_store, supervised
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
-from tests import own_stack
 from tests.awaiting import await_that
 from tests.dags.running import run_stage
 from tests.faults.conftest import Undisturbed
@@ -43,7 +42,7 @@ def test_a_search_goes_on_where_a_killed_one_stopped(undisturbed: Undisturbed) -
 def kill_ray_mid_search(problem: Problem) -> dict[str, str]:
     """Kill the head as soon as two trials are done; returns the trials that were."""
     await_that("two trials are done", lambda: len(trials(problem)) >= 2, seconds=300)
-    head = own_stack.running("ray")
+    head = supervised.pid("ray")
     assert head is not None
     os.kill(head, signal.SIGKILL)
     kept = trials(problem)

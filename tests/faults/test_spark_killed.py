@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from millrace.adapters import supervised
 from millrace.contract.problem import Problem
 from millrace.drills.gate import Gate, behind_gate, closed_gate
 from spark_jobs import silver
-from tests import own_stack
 from tests.dags.running import run_stage
 from tests.faults.conftest import Undisturbed
 from tests.tables import fingerprints
@@ -30,14 +30,14 @@ def test_a_killed_spark_server_leaves_what_an_undisturbed_run_leaves(
         killed = kill.result()
     assert finished.state == "success", finished.tasks
     assert finished.tries["transform_data"] > 1
-    assert own_stack.running("spark") != killed
+    assert supervised.pid("spark") != killed
     assert fingerprints(second_in_bronze) == undisturbed.fingerprints[1]
 
 
 def kill_spark_at(gate: Gate) -> int:
     """Kill the server while a write stands before the gate; returns its process id."""
     gate.await_arrival()
-    pid = own_stack.running("spark")
+    pid = supervised.pid("spark")
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     gate.open()

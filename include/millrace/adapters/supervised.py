@@ -1,8 +1,7 @@
 """The services of the native stack, through the supervisord that keeps them alive. No stage calls this: drills do."""
 
-import os
-import signal
 import time
+from contextlib import suppress
 
 import psutil
 
@@ -25,10 +24,11 @@ def kill(service: str) -> int:
     Raises:
         MillraceError: If it does not run under the supervisor of this stack.
     """
-    found = _demand_pid(service)
+    found = demand_pid(service)
     process = psutil.Process(found)
     for one in (*process.children(recursive=True), process):
-        os.kill(one.pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     return found
 
 
@@ -38,7 +38,7 @@ def stop(service: str) -> int:
     Raises:
         MillraceError: If it does not run under the supervisor of this stack.
     """
-    found = _demand_pid(service)
+    found = demand_pid(service)
     supervisor.calls(get_settings()).stopProcess(service)
     return found
 
@@ -50,16 +50,35 @@ def start(service: str, *, patience_seconds: float = 60) -> int:
         MillraceError: If it does not come up in time.
     """
     settings, deadline = get_settings(), time.monotonic() + patience_seconds
-    if supervisor.states(settings).get(service, {}).get("statename") in supervisor.STOPPED:
-        supervisor.calls(settings).startProcess(service, False)
     while (found := pid(service)) is None:
         if time.monotonic() > deadline:
             raise _not_running(service)
+        if supervisor.states(settings).get(service, {}).get("statename") in supervisor.STOPPED:
+            supervisor.calls(settings).startProcess(service, False)
         time.sleep(LOOK_SECONDS)
     return found
 
 
-def _demand_pid(service: str) -> int:
+def restart(service: str) -> int:
+    """End a service and start it anew; returns the id of its new process.
+
+    Raises:
+        MillraceError: If it does not run under the supervisor of this stack, or does not come up again.
+    """
+    demand_pid(service)
+    try:
+        supervisor.calls(get_settings()).stopProcess(service)
+    finally:
+        started = start(service)
+    return started
+
+
+def demand_pid(service: str) -> int:
+    """The process id of a service.
+
+    Raises:
+        MillraceError: If it does not run under the supervisor of this stack.
+    """
     found = pid(service)
     if found is None:
         raise _not_running(service)
