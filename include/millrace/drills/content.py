@@ -43,12 +43,6 @@ def fingerprints(problem: Problem, *, numbered: bool = True) -> dict[str, str]:
     }
 
 
-def differing(problem: Problem, expected: dict[str, str]) -> list[str]:
-    """The layers whose content differs from these fingerprints."""
-    found = fingerprints(problem)
-    return [layer for layer in expected if found[layer] != expected[layer]]
-
-
 def gold_content(problem: Problem) -> str:
     """Fingerprint of gold alone, also where there is no gold yet."""
     table = names.gold(problem.problem)

@@ -14,6 +14,7 @@ class Drill:
         fault: What is broken, a line for the list of drills.
         promise: What holds all the same.
         disturbs: Who else on the stack notices it; empty: nobody.
+        strikes: The service that it kills, stops or restarts; empty: none.
         run: Does it, and tells each promise as held or broken.
     """
 
@@ -21,3 +22,4 @@ class Drill:
     promise: str
     disturbs: str
     run: Callable[[Scene], None]
+    strikes: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from millrace.contract.problem import Problem
-from millrace.drills.content import differing, gold_content, warehouse_content
+from millrace.drills.content import gold_content, warehouse_content
 from millrace.drills.telling import Telling
 
 LOOK_SECONDS = 1.0
@@ -74,12 +74,13 @@ def tell_what_was_seen(telling: Telling, seen: Seen, audited: list[dict[str, str
     telling.found(enough and not others, f"a reader looked {times}, and saw {what}")
 
 
-def tell_equal(telling: Telling, problem: Problem, expected: dict[str, str]) -> None:
+def tell_equal(telling: Telling, found: dict[str, str], expected: dict[str, str]) -> None:
     """Judge that every layer equals that of a twin which nobody disturbed.
 
     Args:
-        expected: The twin's fingerprints, by layer.
+        found: The fingerprints of the problem that was disturbed, by layer.
+        expected: The twin's.
     """
-    wrong = differing(problem, expected)
+    wrong = [layer for layer in expected if found[layer] != expected[layer]]
     words = ", ".join(wrong) + " differ from" if wrong else ", ".join(expected) + " equal"
     telling.found(not wrong, f"{words} those of the undisturbed twin, to the last value")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Column, Table
 
-from millrace.adapters import warehouse
+from millrace.adapters import supervised, warehouse
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.loading import load_problem
@@ -36,7 +36,8 @@ def run_drill(name: str, console: Console) -> int:
     """Run a drill; returns the exit code: 0 only if every promise held.
 
     Raises:
-        MillraceError: If there is no such drill, another one runs, or the stack does not do what the drill waits for.
+        MillraceError: If there is no such drill, another one runs, the service that it strikes is not one of this
+            stack's supervisor, or the stack does not do what the drill waits for.
     """
     if name not in DRILLS:
         raise MillraceError(
@@ -48,6 +49,8 @@ def run_drill(name: str, console: Console) -> int:
         )
     drill, telling = DRILLS[name], Telling(console)
     with _alone():
+        if drill.strikes:
+            supervised.demand_pid(drill.strikes)
         airflow = AirflowApi()
         for path in left_behind():
             telling.now(f"an earlier drill was killed: {path.stem} is cleaned up first")

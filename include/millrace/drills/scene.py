@@ -22,6 +22,8 @@ from millrace.steps.pending import PENDING
 
 PREFIX = "drill_"
 PATIENCE_SECONDS = 1_800
+LEVELS_SECONDS = 2.0
+"""Between two looks at the levels, each of which reads catalog, tables and warehouse."""
 Change = Callable[[dict[str, Any]], None]
 
 
@@ -80,6 +82,7 @@ def await_arrival(scene: Scene, *problems: Problem, words: str) -> None:
         lambda: all(map(has_arrived, problems)),
         seconds=PATIENCE_SECONDS,
         pending=lambda: [why_behind(problem) for problem in problems],
+        every_seconds=LEVELS_SECONDS,
     )
 
 

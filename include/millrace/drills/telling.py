@@ -37,13 +37,20 @@ class Telling:
         self._line("[green]✓ held  [/]" if held else "[red]✗ BROKEN[/]", words)
 
     def wait(
-        self, what: str, look: Callable[[], T | None], *, seconds: float, pending: Callable[[], object] = str
+        self,
+        what: str,
+        look: Callable[[], T | None],
+        *,
+        seconds: float,
+        pending: Callable[[], object] = str,
+        every_seconds: float = LOOK_SECONDS,
     ) -> T:
         """Look until the answer is true in Python's sense, and return it; a line says when it was.
 
         Args:
             what: What becomes true, such as `the file is in the warehouse`.
             pending: What to tell of when it does not.
+            every_seconds: Between two looks; longer where a look is work for the stack.
 
         Raises:
             MillraceError: If that takes longer than `seconds`.
@@ -59,7 +66,7 @@ class Telling:
                         expected=f"within {seconds:.0f} s",
                         fix="`make status` shows whether a service is down, `millrace status` what is behind",
                     )
-                time.sleep(LOOK_SECONDS)
+                time.sleep(every_seconds)
         self.now(what)
         return answer
 
