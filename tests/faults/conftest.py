@@ -1,10 +1,8 @@
 """The way of two files through an undisturbed run, and a problem that has the first of them behind it."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,24 +10,14 @@ import pytest
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.settings import ROOT
 from millrace.steps.pending import PENDING
 from tests.dags.running import run_stage
+from tests.faults import sales
+from tests.faults.report import Line, write_report
 from tests.tables import fingerprints, land, simulated
 from tests.throwaway import problem_like, twin_of
 
-Told = Callable[[str, float, str], None]
-REPORT = ROOT / "docs" / "reports" / "faults.md"
-HEAD = (
-    "# Faults in the middle of the work",
-    "",
-    "Each fault strikes a running Airflow while a file of 60,000 rows is on its way. Afterwards bronze, silver,",
-    "quarantine, gold and the warehouse must hold, to the last value, what they hold after an undisturbed run.",
-    "Written by `make test-faults`; three more kills are part of `make test`.",
-    "",
-    "| fault | from the fault to the end | found |",
-    "|---|---|---|",
-)
+Told = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -74,17 +62,26 @@ def second_in_bronze(first_in_bronze: Problem, undisturbed: Undisturbed) -> Prob
 
 
 @pytest.fixture(scope="session")
-def told() -> Iterator[Told]:
-    """`told(fault, seconds, found)` puts a line into the report that is written at the end."""
-    lines: list[str] = []
+def calm() -> sales.Calm:
+    """What the tables of `sales` hold after an undisturbed way of one file, and of both."""
+    with sales.sales() as problem:
+        sales.take_in(problem, 0)
+        first = fingerprints(problem)
+        sales.take_in(problem, 1)
+        return first, fingerprints(problem)
 
-    def tell(fault: str, seconds: float, found: str) -> None:
-        lines.append(f"| {fault} | {seconds:.0f} s | {found} |")
+
+@pytest.fixture(scope="session")
+def told() -> Iterator[Told]:
+    """`told(fault, found, seconds=None)` puts a line into the report when the session ends."""
+    lines: list[Line] = []
+
+    def tell(fault: str, found: str, seconds: float | None = None) -> None:
+        lines.append(Line(fault, found, seconds))
 
     yield tell
     if lines:
-        page = [*HEAD, *lines, "", f"Written on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores."]
-        REPORT.write_text("\n".join(page) + "\n", encoding="utf-8")
+        write_report(lines)
 
 
 def ingest(problem: Problem, content: bytes) -> None:

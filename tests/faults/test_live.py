@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.adapters import champions, fleet, lake, object_store, ray_jobs, supervised
-from millrace.adapters.airflow_api import AirflowApi
+from millrace.adapters.airflow_api import AirflowApi, Run
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.demo.follow import STAGES
@@ -94,10 +94,45 @@ def test_postgres_is_killed_mid_transform(
 ) -> None:
     """With it go the catalog, the warehouse, MLflow's database and Airflow's own."""
     land(problem, "file", content)
-    silver = names.silver(problem.source_name)
-    await_that("silver is being written", lambda: lake.stray_branches(silver, -1), seconds=PATIENCE_SECONDS)
+    mid_transform(problem)
     kill_service("postgres")
     ends_as_expected(problem, expected, told, "Postgres killed during `transform_data`")
+
+
+def test_the_object_store_stands_still_mid_transform(
+    problem: Problem, content: bytes, expected: dict[str, str], told: Told
+) -> None:
+    """It takes connections, and answers nobody: not us, not Spark, not Airflow's logs."""
+    land(problem, "file", content)
+    mid_transform(problem)
+    store = supervised.demand_pid("minio")
+    os.kill(store, signal.SIGSTOP)
+    try:
+        time.sleep(OUTAGE_SECONDS)  # the outage itself
+    finally:
+        os.kill(store, signal.SIGCONT)
+    ends_as_expected(
+        problem, expected, told, f"object store stands still for {OUTAGE_SECONDS} s during `transform_data`"
+    )
+
+
+def test_finished_runs_are_cleared_and_run_again(
+    problem: Problem, content: bytes, expected: dict[str, str], airflow: AirflowApi, told: Told
+) -> None:
+    landed = datetime.now(UTC)
+    land(problem, "file", content)
+    await_that("gold is published", lambda: nothing_pending(problem), seconds=PATIENCE_SECONDS)
+    for stage in ("transform", "ingest_files"):
+        dag_id = names.dag_id(problem.problem, stage)
+        finished = at_rest(airflow, dag_id, landed)
+        tries = sum(task.try_number for task in airflow.tasks(finished))
+        airflow.clear(finished)
+        at_rest(airflow, dag_id, landed)
+        again = airflow.tasks(finished)
+        assert {task.state for task in again} <= {"success", "skipped"}
+        assert sum(task.try_number for task in again) > tries, "it has not run again"
+    assert fingerprints(problem) == expected
+    told("finished runs of ingestion and transform are cleared, and run again", "tables as they were")
 
 
 def test_scheduler_and_triggerer_are_killed_mid_search(
@@ -126,7 +161,13 @@ def test_scheduler_and_triggerer_are_killed_mid_search(
         seconds=PATIENCE_SECONDS,
     )
     assert fingerprints(problem) == expected
-    told("scheduler and triggerer killed during `tune_hyperparameters`", time.monotonic() - began, "one job; served")
+    told("scheduler and triggerer killed during `tune_hyperparameters`", "one job; served", time.monotonic() - began)
+
+
+def at_rest(airflow: AirflowApi, dag_id: str, since: datetime) -> Run:
+    """Wait until no run of a DAG is under way; the first that succeeded."""
+    await_that(f"{dag_id} is at rest", lambda: not airflow.unfinished(dag_id), seconds=PATIENCE_SECONDS)
+    return next(run for run in airflow.runs_since(dag_id, since) if run.state == "success")
 
 
 def mid_ingest(problem: Problem) -> None:
@@ -135,11 +176,17 @@ def mid_ingest(problem: Problem) -> None:
     await_that("bronze is being written", lambda: lake.stray_branches(bronze, -1), seconds=PATIENCE_SECONDS)
 
 
+def mid_transform(problem: Problem) -> None:
+    """Wait until an attempt has begun to write silver, and has not published."""
+    silver = names.silver(problem.source_name)
+    await_that("silver is being written", lambda: lake.stray_branches(silver, -1), seconds=PATIENCE_SECONDS)
+
+
 def ends_as_expected(problem: Problem, expected: dict[str, str], told: Told, fault: str) -> None:
     began = time.monotonic()
     await_that("nothing is pending", lambda: nothing_pending(problem), seconds=PATIENCE_SECONDS)
     assert fingerprints(problem) == expected
-    told(fault, time.monotonic() - began, "tables as undisturbed")
+    told(fault, "tables as undisturbed", time.monotonic() - began)
 
 
 def trials(problem: Problem) -> list[str]:

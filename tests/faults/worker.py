@@ -24,7 +24,11 @@ AGAIN_SECONDS = 0.5
 
 
 def main(name: str) -> None:
-    problem = get_problem(name, get_settings().problems_dir)
+    take_in(get_problem(name, get_settings().problems_dir))
+
+
+def take_in(problem: Problem) -> None:
+    """Go on until nothing is pending."""
     while True:
         try:
             if PENDING["ingest_files"](problem):

@@ -82,6 +82,11 @@ class AirflowApi:
         """Give a run up: its tasks are ended, and it counts as failed."""
         self._json("PATCH", f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}", json={"state": "failed"})
 
+    def clear(self, run: Run) -> None:
+        """Let every task of a finished run run once more, those that succeeded too."""
+        body = {"dag_run_id": run.run_id, "dry_run": False, "only_failed": False, "reset_dag_runs": True}
+        self._json("POST", f"/api/v2/dags/{run.dag_id}/clearTaskInstances", json=body)
+
     def forget(self, dag_id: str) -> None:
         """Delete what Airflow knows of a DAG and its runs. Harmless when it knows nothing.
 
