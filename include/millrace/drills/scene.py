@@ -86,6 +86,12 @@ def await_arrival(scene: Scene, *problems: Problem, words: str) -> None:
     )
 
 
+def await_rest(scene: Scene, problem: Problem, stage: str) -> None:
+    """Wait until no run of a stage is under way: one that writes its report still would be taken for the next one."""
+    dag = names.dag_id(problem.problem, stage)
+    scene.telling.wait(f"{dag} is at rest", lambda: not scene.airflow.unfinished(dag), seconds=PATIENCE_SECONDS)
+
+
 def has_arrived(problem: Problem) -> bool:
     """Whether all that landed is in the warehouse. Not answering, because of a fault, is an answer too."""
     return why_behind(problem) == ""
