@@ -71,6 +71,13 @@ def test_a_reader_that_is_behind_finds_an_unbroken_way_back(table: Table) -> Non
 
 
 @given(tables())
+def test_what_main_was_at_the_limit_can_still_be_read(table: Table) -> None:
+    snapshots, _, _, before = table
+    then = [one.snapshot_id for one in snapshots if one.snapshot_id < 100 and one.timestamp_ms < before]
+    assert not then or max(then) in left(table)
+
+
+@given(tables())
 def test_what_nobody_needs_goes(table: Table) -> None:
     snapshots, refs, _, _ = table
     head = max(one.snapshot_id for one in snapshots if one.snapshot_id < 100)

@@ -5,6 +5,7 @@ import pytest
 from expectations.suites import gold_suite, silver_suite
 from expectations.verdict import Finding, Verdict, refusal
 from millrace.contract.constraints import HasType, reason, source_constraints
+from millrace.contract.problem import Problem
 from tests.steps.transforming import COLUMNS, problem_named
 
 PROBLEM = problem_named("x", COLUMNS, quality={"min_rows": 3, "max_row_count_drop": 0.1})
@@ -26,6 +27,25 @@ def test_gold_is_judged_by_its_own_columns() -> None:
     assert columns == sorted(["row_key", "event_timestamp", "size", "note", "label", "gold_seq"])
     (label,) = (e.value_set for e in suite if e.meta["rule"] == "allowed:label")
     assert label == [0, 1]
+
+
+def test_a_rule_between_columns_of_two_versions_is_not_asked_of_the_merged_row() -> None:
+    columns = COLUMNS | {"weight": {"type": "number", "nullable": True}}
+    columns |= {name: {"type": "number", "nullable": True, "update": "correct"} for name in ("low", "high")}
+    source = problem_named("x", columns).model_dump(mode="json")
+    (rows,) = source["sources"].values()
+    rows["rules"] = [
+        {"name": "both_last", "left": "low", "operator": "<=", "right": "high"},
+        {"name": "first_and_last", "left": "weight", "operator": "<=", "right": "high"},
+        {"name": "both_first", "left": "weight", "operator": "<=", "right": "size"},
+    ]
+    keyed = Problem.model_validate(source)
+    rows |= {"mode": "append"}
+    events = Problem.model_validate(source)
+    for suite in (silver_suite, gold_suite):
+        asked = {rule for rule in rules(suite(keyed, rows_before=0)) if rule.startswith("cross_column:")}
+        assert asked == {"cross_column:both_last", "cross_column:both_first"}
+        assert "cross_column:first_and_last" in rules(suite(events, rows_before=0))
 
 
 @pytest.mark.parametrize("suite", [silver_suite, gold_suite])

@@ -20,4 +20,6 @@ def test_a_problem_that_cannot_be_looked_at_does_not_hold_up_the_others(monkeypa
     monkeypatch.setattr(due, "get_current_context", lambda: context)
     monkeypatch.setattr(due, "PENDING", {"transform": pending})
     problems = [get_problem(name, ROOT / "include" / "problems") for name in ("diabetes", "loan")]
-    assert [run["trigger_dag_id"] for run in due.due_runs(problems)] == ["loan__transform"]
+    found = due.due_runs(problems)
+    assert [run["trigger_dag_id"] for run in found["due"]] == ["loan__transform"]
+    assert found["unknown"] == ["transform of diabetes (ConnectionError)"]

@@ -126,7 +126,7 @@ def test_of_a_large_file_evenly_spread_parts_are_looked_at(tmp_path: Path, monke
 
 
 def test_a_name_is_made_from_the_file() -> None:
-    assert name_from(Path("2024 Große Kunden.csv.gz")) == "p_2024_grosse_kunden"
+    assert name_from("2024 Große Kunden.csv.gz") == "p_2024_grosse_kunden"
 
 
 @pytest.mark.realdata

@@ -7,11 +7,17 @@ from pyspark.sql import SparkSession
 
 from millrace.adapters import lake
 from millrace.contract import names
+from millrace.contract.aggregations import Where
 from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
+from millrace.contract.source import Source
 from millrace.steps.contract_in_force import apply_contract
+from millrace.steps.decide_batch import decide
+from millrace.steps.lineage import bronze_of_gold
+from millrace.steps.needed_snapshots import needed_snapshots
 from millrace.steps.pending import pending_transform
-from millrace.steps.refused_batches import RefusedBatch, decide, refused_batches
+from millrace.steps.refused_batches import RefusedBatch, refused_batches
+from spark_jobs.maintain import expire
 from tests.steps.transforming import COLUMNS, gold, ingest, own_problem, problem_named, silver, to_gold, to_silver
 
 pytestmark = pytest.mark.stack
@@ -108,6 +114,88 @@ def test_a_span_of_rejected_files_only_is_passed_over(spark: SparkSession, probl
     ingest(problem, "a", *good("a"))
     to_gold(spark, problem, "good")
     assert keys(gold(problem)) == {"a"}
+
+
+def test_a_batch_whose_place_a_newer_one_took_cannot_be_accepted(spark: SparkSession, problem: Problem) -> None:
+    few = strict(problem)
+    few = few.model_copy(update={"sources": {name: with_min_rows(s, 2 * GOOD) for name, s in few.sources.items()}})
+    ingest(few, "a", *good("a"))
+    with pytest.raises(VerdictError):
+        to_silver(spark, few, "few")
+    (first,) = refused_batches(few)
+    ingest(few, "b", *good("b")[: GOOD // 2])
+    with pytest.raises(VerdictError):
+        to_silver(spark, few, "still few")
+    newest = refused_batches(few)[-1]
+    with pytest.raises(MillraceError, match="outdated"):
+        decide(few, first.batch, "accepted", actor="ann", reason="enough for me")
+    decide(few, newest.batch, "accepted", actor="ann", reason="enough for me")
+    to_gold(spark, few, "accepted")
+    assert keys(gold(few)) == {"a", "b"}
+
+
+def with_min_rows(source: Source, rows: int) -> Source:
+    return source.model_copy(update={"quality": source.quality.model_copy(update={"min_rows": rows})})
+
+
+@pytest.fixture
+def of_x(problem: Problem) -> Problem:
+    """Gold holds the rows whose note, which later files correct, is x."""
+    return problem.model_copy(update={"rows": Where(column="note", any_of=("x",))})
+
+
+def correct_most(spark: SparkSession, problem: Problem) -> None:
+    """A file a of x in gold; a file b, in silver, that makes two thirds of them y."""
+    ingest(problem, "a", *good("a"))
+    to_gold(spark, problem, "a")
+    ingest(problem, "b", *(f"a{n},2026-01-02,5,y,1,1" for n in range(GOOD * 2 // 3)))
+    to_silver(spark, problem, "b")
+
+
+def refused_by_gold(spark: SparkSession, problem: Problem) -> RefusedBatch:
+    with pytest.raises(VerdictError, match="check of"):
+        to_gold(spark, problem, "refused")
+    (batch,) = refused_batches(problem)
+    assert (batch.stage, batch.rules) == ("gold", ("rows:max_row_count_drop",))
+    return batch
+
+
+def test_a_batch_that_gold_refused_is_rejected_with_its_files_alone(spark: SparkSession, of_x: Problem) -> None:
+    correct_most(spark, of_x)
+    batch = refused_by_gold(spark, of_x)
+    done = decide(of_x, batch.batch, "rejected", actor="ann", reason="the notes were swapped")
+    assert [file.path for file in done.set_aside_by_rejection] == [f"{of_x.landing_prefix}b.csv"]
+    to_gold(spark, of_x, "after")
+    assert len(gold(of_x)) == len(silver(of_x)) == GOOD
+    assert "refused" not in (pending_transform(of_x) or "")
+
+
+def test_a_batch_that_gold_refused_is_accepted_as_it_was(spark: SparkSession, of_x: Problem) -> None:
+    correct_most(spark, of_x)
+    batch = refused_by_gold(spark, of_x)
+    ingest(of_x, "c", *(f"a{n},2026-01-03,5,y,1,1" for n in range(GOOD)))
+    to_silver(spark, of_x, "c")
+    decide(of_x, batch.batch, "accepted", actor="ann", reason="they are y")
+    to_gold(spark, of_x, "accepted")
+    assert len(gold(of_x)) == GOOD // 3
+    # What silver took in since is another batch, which nobody accepted.
+    assert "gold holds change" in (pending_transform(of_x) or "")
+    with pytest.raises(VerdictError):
+        to_gold(spark, of_x, "next")
+    assert refused_batches(of_x)[-1].state == "refused"
+
+
+def test_files_that_bronze_has_forgotten_are_not_guessed(spark: SparkSession, of_x: Problem) -> None:
+    correct_most(spark, of_x)
+    bronze = names.bronze_files(of_x.source_name)
+    of_gold = bronze_of_gold(of_x)
+    assert of_gold is not None
+    assert of_gold in needed_snapshots(of_x, bronze)
+    expire(spark, bronze, [of_gold])
+    batch = refused_by_gold(spark, of_x)
+    with pytest.raises(MillraceError, match="would leave nothing") as told:
+        decide(of_x, batch.batch, "rejected", actor="ann", reason="no")
+    assert "not known any more" in told.value.found
 
 
 def test_what_cannot_be_decided_is_told(spark: SparkSession, problem: Problem) -> None:

@@ -1,22 +1,28 @@
 """Quarantined rows that are valid after all reach silver as if they always had been, and bring nobody back to life."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import great_expectations.expectations as gxe
 import pytest
 from pyspark.sql import SparkSession
 
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.constraints import Constraint, InRange, source_constraints
+from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.contract.source import Source
 from millrace.steps.pending import pending_transform
+from millrace.steps.recorded import RECEIPT
+from millrace.steps.refused_batches import refused_batches
 from millrace.steps.replay_quarantine import replay_quarantine
 from spark_jobs.fenced_write import Target, merge
 from tests.steps.transforming import gold, ingest, own_problem, quarantine, silver, to_gold
 
 pytestmark = pytest.mark.stack
+AT_MOST_ONE_ROW = gxe.ExpectTableRowCountToBeBetween(max_value=1, meta={"rule": "rows:at_most_one"})
 
 
 @pytest.fixture
@@ -69,3 +75,47 @@ def test_rows_that_are_valid_now_come_in_and_the_dead_stay_dead(
     assert silver(problem)['["k3"]']["deleted"]
     again = replay_quarantine(spark, problem, attempt="again", run_id="again")
     assert (again["judged"], again["released"]) == (1, 0)
+
+
+def test_a_replay_that_the_check_refuses_is_no_batch_and_holds_nothing_up(
+    spark: SparkSession, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with an_older_reading(monkeypatch):
+        ingest(problem, "a", "k1,2026-01-01,50,old,1,1", "k2,2026-01-01,5,old,1,1")
+        to_gold(spark, problem, "older")
+    with monkeypatch.context() as refusing:
+        refusing.setattr("expectations.suites.row_count_expectations", lambda *_: [AT_MOST_ONE_ROW])
+        with pytest.raises(VerdictError, match="check of"):
+            replay_quarantine(spark, problem, attempt="refused", run_id="refused")
+    assert refused_batches(problem) == []
+    assert [row["row_key"] for row in quarantine(problem)] == ['["k1"]']
+    ingest(problem, "b", "k3,2026-01-01,6,new,1,1")
+    to_gold(spark, problem, "after")
+    assert set(gold(problem)) == {'["k2"]', '["k3"]'}
+    assert replay_quarantine(spark, problem, attempt="again", run_id="again")["released"] == 1
+
+
+def test_a_replay_that_ended_half_way_counts_its_rows_once(
+    spark: SparkSession, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with an_older_reading(monkeypatch):
+        ingest(problem, "a", "k1,2026-01-01,50,old,1,1", "k2,2026-01-01,5,old,1,1")
+        to_gold(spark, problem, "older")
+    with monkeypatch.context() as ended:
+        ended.setattr("millrace.steps.replay_quarantine.delete", ended_here)
+        with pytest.raises(KeyboardInterrupt):
+            replay_quarantine(spark, problem, attempt="ended", run_id="ended")
+    assert [row["row_key"] for row in quarantine(problem)] == ['["k1"]']
+    assert replay_quarantine(spark, problem, attempt="again", run_id="again")["released"] == 1
+    assert quarantine(problem) == []
+    to_gold(spark, problem, "after")
+    newest = lake.newest_with(names.gold(problem.problem), RECEIPT)
+    assert newest is not None
+    receipt = json.loads(newest.properties[RECEIPT])
+    assert set(gold(problem)) == {'["k1"]', '["k2"]'}
+    told = {name: receipt[name] for name in ("rows_read", "rows_valid", "rows_quarantined")}
+    assert told == {"rows_read": 0, "rows_valid": 1, "rows_quarantined": -1}
+
+
+def ended_here(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -13,10 +13,15 @@ NEXT = "Reconcile starts transform within two minutes; `millrace status` shows h
 
 
 def batches(problem: ProblemName) -> None:
-    """Batches that a check refused, and what was decided about each: by whom, and why."""
+    """Batches that a check refused, and what was decided about each: by whom, and why.
+
+    Outdated: nobody decided it in time; more files landed, or the contract changed, and a newer batch took its place.
+    """
+    from millrace.steps.decide_batch import is_in_turn
     from millrace.steps.refused_batches import refused_batches
 
-    found = refused_batches(find_problem(problem))
+    contract = find_problem(problem)
+    found = refused_batches(contract)
     if not found:
         console.print(f"No batch of {problem} was ever refused.")
         return
@@ -25,8 +30,9 @@ def batches(problem: ProblemName) -> None:
         named = one.set_aside_by_rejection
         files = [file.path for file in named[:5]] + ([f"and {len(named) - 5} more"] if len(named) > 5 else [])
         why = one.why if one.state == "refused" else f"{one.why}\n{one.state}: {one.reason}"
+        state = "outdated" if one.state == "refused" and not is_in_turn(contract, one) else one.state
         when = f"{one.at:%Y-%m-%d %H:%M}"
-        table.add_row(f"{one.batch} ({one.stage})", one.state, when, one.actor, escape(why), escape("\n".join(files)))
+        table.add_row(f"{one.batch} ({one.stage})", state, when, one.actor, escape(why), escape("\n".join(files)))
     console.print(table)
 
 
@@ -41,7 +47,7 @@ def reject(
     ] = False,
 ) -> None:
     """Set the bad files of a refused batch aside: they stay in bronze and never reach silver. The others go on."""
-    from millrace.steps.refused_batches import decide
+    from millrace.steps.decide_batch import decide
 
     contract = find_problem(problem)
     done = decide(contract, batch, "rejected", actor=who(actor), reason=reason, every_file=every_file)
@@ -75,7 +81,7 @@ def replay(
 
 def accept(problem: ProblemName, batch: Batch, reason: Reason, actor: Actor = "") -> None:
     """Let a refused batch through as it is: this one only, and only past the rules that it broke."""
-    from millrace.steps.refused_batches import decide
+    from millrace.steps.decide_batch import decide
 
     done = decide(find_problem(problem), batch, "accepted", actor=who(actor), reason=reason)
     console.print(f"[yellow]accepted[/] batch {batch}, though {escape(done.why)}", highlight=False, soft_wrap=True)

@@ -18,9 +18,16 @@ _TOLD = 12
 
 
 def new(
-    data: Annotated[Path, typer.Argument(help="A CSV file (also .gz or .zst) or a Parquet file.")],
-    label: Annotated[str, typer.Option(help="The column to predict, as the file calls it.")],
-    problem: Annotated[str | None, typer.Option(help="Name of the problem; default: the file's name.")] = None,
+    data: Annotated[
+        str,
+        typer.Argument(help="A CSV file (also .gz or .zst), a Parquet file, or with --database a table of it."),
+    ],
+    label: Annotated[str, typer.Option(help="The column to predict, as the file or table calls it.")],
+    database: Annotated[
+        str | None,
+        typer.Option(help="Address postgresql://role@host/name; the password comes from PGPASSWORD or ~/.pgpass."),
+    ] = None,
+    problem: Annotated[str | None, typer.Option(help="Name of the problem; default: that of file or table.")] = None,
     output: Annotated[
         Path | None,
         typer.Option(help="Where to write the draft; default: include/problems/<problem>.yaml."),
@@ -32,17 +39,31 @@ def new(
     show: Annotated[bool, typer.Option("--show", help="Open the page in a browser.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a problem file that is there.")] = False,
 ) -> None:
-    """Look at a file nobody has described, and draft its problem file: types, ranges, and what to decide."""
+    """Look at a file or table nobody has described, and draft its problem file: types, ranges, and what to decide.
+
+    A table is copied to a file first, which stays: land it, or export the table anew when the draft is decided.
+    """
     from millrace.steps.draft_problem import draft_problem, name_from
 
     settings, began = get_settings(), monotonic()
-    name = problem or (output.stem if output else name_from(data))
+    name = problem or (output.stem if output else name_from(data.rpartition(".")[2] if database else Path(data).name))
     output = output or settings.problems_dir / f"{name}.yaml"
     report = report or settings.home / "profiles" / f"{name}.html"
-    drafted = draft_problem(data, label=label, name=name, output=output, report=report, force=force)
-    _tell(drafted, data, output, report, monotonic() - began)
+    file = _copied(database, data, report.with_suffix(".csv")) if database else Path(data)
+    drafted = draft_problem(file, label=label, name=name, output=output, report=report, force=force)
+    _tell(drafted, file, output, report, monotonic() - began)
     if show:
         webbrowser.open(report.resolve().as_uri())
+
+
+def _copied(database: str, table: str, file: Path) -> Path:
+    from millrace.adapters.postgres_table import copy_out
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with console.status(f"Copying {table}"):
+        copy_out(database, table, file)
+    console.print(f"[green]✓[/] copied {escape(table)} to {escape(str(_near(file)))}", highlight=False, soft_wrap=True)
+    return file
 
 
 def _tell(drafted: "Drafted", data: Path, output: Path, report: Path, seconds: float) -> None:

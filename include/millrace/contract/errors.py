@@ -47,7 +47,8 @@ def _rebuild(kind: type[MillraceError], problem: str, fields: dict[str, str]) ->
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """A hint such as `did you mean "owner"?`, or the list of what is known."""
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f'did you mean "{close[0]}"?'
+        return f'did you mean "{folded[close[0]]}"?'
     return "known: " + ", ".join(sorted(known))

@@ -153,7 +153,8 @@ class Source(Model):
     """Every column that counts, key and time included. A file must have all that are not optional,
     in any order; others are ignored."""
     rules: tuple[CrossColumnRule, ...] = ()
-    """Comparisons between columns."""
+    """Comparisons between columns, each judged on a row as it came. Of a keyed source, columns that update differently
+    may come from two versions of a row, so what silver holds of them may break a rule that each version kept."""
     quality: Quality = Quality()
     """Limits of a whole batch or table."""
 

@@ -25,8 +25,9 @@ def expirable(
 ) -> list[int]:
     """The ids of the snapshots that may expire, the oldest first.
 
-    What stays: whatever a branch or tag stands at; whatever is not older than `before_ms`; and the history of main
-    without a gap, back to the last snapshot that somebody goes on from. That is each one in `needed`, and the newest
+    What stays: whatever a branch or tag stands at; whatever is not older than `before_ms`, and what main was at that
+    time, however old it was then; and the history of main without a gap, back to the last snapshot that somebody goes
+    on from. That is each one in `needed`, and the newest
     that holds each level: whoever looks a level up walks back from the head, and stops at a gap.
 
     Args:
@@ -40,6 +41,7 @@ def expirable(
     history = list(_history(by_id, main))
     kept = {*refs, *(one.snapshot_id for one in history[: _depth(history, set(needed))])}
     kept.update(one.snapshot_id for one in by_id.values() if one.timestamp_ms >= before_ms)
+    kept.update([one.snapshot_id for one in history if one.timestamp_ms < before_ms][:1])
     gone = [one for one in by_id.values() if one.snapshot_id not in kept]
     return [one.snapshot_id for one in sorted(gone, key=lambda one: (one.timestamp_ms, one.snapshot_id))]
 

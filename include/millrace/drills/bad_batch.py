@@ -10,7 +10,8 @@ from millrace.drills.content import EMPTY, fingerprints
 from millrace.drills.drill import Drill
 from millrace.drills.reader import a_reader, tell_what_was_seen
 from millrace.drills.scene import PATIENCE_SECONDS, Scene, appear, await_arrival, land, own_problem, rows_of_model
-from millrace.steps.refused_batches import RefusedBatch, decide, refused_batches
+from millrace.steps.decide_batch import decide
+from millrace.steps.refused_batches import RefusedBatch, refused_batches
 
 MIN_ROWS = 300
 

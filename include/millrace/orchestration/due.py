@@ -1,8 +1,9 @@
-"""Which DAG runs `reconcile` should start."""
+"""Which DAG runs `reconcile` should start, and of which stages it cannot tell."""
 
 import hashlib
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import get_current_context
 
@@ -13,21 +14,26 @@ from millrace.steps.pending import PENDING
 log = logging.getLogger(__name__)
 
 
-def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
-    """Arguments of `TriggerDagRunOperator` for each stage that is behind and has no run under way.
+def due_runs(problems: list[Problem]) -> dict[str, list[Any]]:
+    """Look at every stage of every problem.
 
     The run id holds a hash of what is pending and the hour: while nothing changes, a stage whose runs fail (a batch
     that its check refused stays pending until someone decides it) is started again once an hour, not every two minutes.
+
+    Returns:
+        due: arguments of `TriggerDagRunOperator` for each stage that is behind and has no run under way;
+        unknown: each stage that cannot be looked at, and the kind of error, in words.
     """
     context = get_current_context()
     hour = datetime.now(UTC).strftime("%Y-%m-%dT%H")
-    due = []
+    due, unknown = [], []
     for problem in problems:
         for stage, pending in PENDING.items():
             try:
                 why = pending(problem)
-            except Exception:  # one problem, or one engine, that cannot be looked at must not stop the others
+            except Exception as error:  # one problem, or one engine, that fails must not stop the others
                 log.exception("Cannot tell whether %s of %s is behind", stage, problem.problem)
+                unknown.append(f"{stage} of {problem.problem} ({type(error).__name__})")
                 continue
             if why is None:
                 continue
@@ -42,4 +48,4 @@ def due_runs(problems: list[Problem]) -> list[dict[str, str]]:
                     "note": why,
                 }
             )
-    return due
+    return {"due": due, "unknown": unknown}

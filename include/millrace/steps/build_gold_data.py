@@ -12,9 +12,10 @@ from millrace.contract.problem import Problem
 from millrace.domain.batches import Span
 from millrace.steps import recorded
 from millrace.steps.derived_tables import ensure_gold
-from millrace.steps.lineage import gold_receipt, silver_commits
+from millrace.steps.lineage import bronze_of_gold, gold_receipt, silver_commits
 from millrace.steps.phase import phase
-from millrace.steps.written import nothing_new, written_to
+from millrace.steps.refused_batches import waiting
+from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.fenced_write import Target
 from spark_jobs.gold import Change, write_gold
 
@@ -23,6 +24,9 @@ def build_gold_data(
     spark: SparkSession, problem: Problem, checked: dict[str, Any] | None = None, *, attempt: str, run_id: str
 ) -> dict[str, Any]:
     """Write to gold, on the attempt's branch, what silver holds and gold does not.
+
+    A batch that gold refused and a person accepted is taken in by itself: what silver took in since waits for a run of
+    its own.
 
     Args:
         checked: What `check_silver_data` told: of a rebuilt silver, the branch that is published together with gold.
@@ -37,7 +41,10 @@ def build_gold_data(
     silver, gold = names.silver(problem.source_name), names.gold(problem.problem)
     contract_hash = problem.contract_hash()
     ref = (checked or {}).get("branch") or lake.MAIN
-    head, upstream = lake.head(silver, ref), recorded.recorded(silver, recorded.BRONZE_SNAPSHOT, ref)
+    accepted = _accepted(problem, ref)
+    head = accepted or lake.head(silver, ref)
+    commit = accepted or lake.newest_with(silver, recorded.BRONZE_SNAPSHOT, ref)
+    upstream = recorded.told_by(commit, recorded.BRONZE_SNAPSHOT)
     if head is None or upstream.upstream is None or _is_settled(_seen(gold), problem, head.snapshot_id, upstream):
         return nothing_new(gold, run_id)
     if upstream.contract_hash != contract_hash:
@@ -50,11 +57,21 @@ def build_gold_data(
         )
     ensure_gold(problem)
     branch = lake.cut_branch(gold, attempt)
-    try:
+    with dropped_on_failure(branch):
         return _write(spark, problem, branch, ref=ref, silver_snapshot=head.snapshot_id, silver=upstream, run_id=run_id)
-    except Exception:
-        lake.drop_branch(branch)
-        raise
+
+
+def _accepted(problem: Problem, ref: str) -> lake.Head | None:
+    """The state of silver that a person let into gold, though its check refused it: that one, and none after it."""
+    batch = waiting(problem, "gold", _seen(names.gold(problem.problem)))
+    if batch is None or not batch.stands_alone:
+        return None
+    for commit in lake.history(names.silver(problem.source_name), ref):
+        if commit.properties.get(recorded.BRONZE_SNAPSHOT) == str(batch.span.until):
+            return commit
+        if recorded.REBUILT in commit.properties:
+            return None
+    return None
 
 
 def _is_settled(seen: recorded.Recorded, problem: Problem, silver_snapshot: int, silver: recorded.Recorded) -> bool:
@@ -84,7 +101,7 @@ def _write(
     if rebuild:
         commits = silver_commits(problem, silver_snapshot, None, ref=ref)
     receipt = gold_receipt(silver_snapshot, commits)
-    span = Span(_bronze_before(problem, seen), silver.upstream or 0, sequence, rebuild, silver.rejected_files)
+    span = Span(bronze_of_gold(problem, branch.name), silver.upstream or 0, sequence, rebuild, silver.rejected_files)
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
         recorded.SILVER_SNAPSHOT: str(silver_snapshot),
@@ -107,14 +124,6 @@ def _write(
         written = written_to(branch, run_id)
         told["changed"] = written["changed"]
     return {**written, "rebuilt": rebuild, "gold_seq": sequence, "span": span.as_json()}
-
-
-def _bronze_before(problem: Problem, seen: recorded.Recorded) -> int | None:
-    """The snapshot of bronze that gold's rows came from."""
-    if seen.upstream is None:
-        return None
-    commits = silver_commits(problem, seen.upstream, None)
-    return next((int(c[recorded.BRONZE_SNAPSHOT]) for c in commits if recorded.BRONZE_SNAPSHOT in c), None)
 
 
 def _is_there(problem: Problem, silver_snapshot: int | None) -> bool:

@@ -62,9 +62,9 @@ def draft_problem(file: Path, *, label: str, name: str, output: Path, report: Pa
     return Drafted(problem, table, read.total_rows, read.ragged_rows, decisions(table))
 
 
-def name_from(file: Path) -> str:
-    """A problem's name from a file's."""
-    return problem_name(file.name.split(".")[0])
+def name_from(file: str) -> str:
+    """A problem's name from a file's or a table's."""
+    return problem_name(file.split(".", maxsplit=1)[0])
 
 
 def _refuse_name(name: str) -> None:

@@ -53,4 +53,10 @@ def gold_receipt(silver_snapshot: int, commits: list[dict[str, str]]) -> dict[st
     }
 
 
+def bronze_of_gold(problem: Problem, ref: str = lake.MAIN) -> int | None:
+    """The snapshot of bronze that gold's rows came from; None where gold was never written."""
+    found = lake.newest_with(names.gold(problem.problem), RECEIPT, ref)
+    return json.loads(found.properties[RECEIPT])["bronze_snapshot"] if found else None
+
+
 _COUNTS = ("rows_read", "rows_valid", "rows_quarantined", "rows_superseded")

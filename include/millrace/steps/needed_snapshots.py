@@ -3,6 +3,7 @@
 from millrace.adapters import lake, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.steps.lineage import bronze_of_gold
 from millrace.steps.recorded import BRONZE_SNAPSHOT, SILVER_SNAPSHOT, recorded
 
 
@@ -11,7 +12,9 @@ def needed_snapshots(problem: Problem, table: str) -> set[int | None]:
     for source in problem.sources:
         if table == names.bronze_files(source):
             readers = (names.silver(source), names.quarantine(source))
-            return {recorded(reader, BRONZE_SNAPSHOT).upstream for reader in readers}
+            # Of a batch that the check of gold refuses, the files are told that came after gold's.
+            in_gold = {bronze_of_gold(problem)} - {None}
+            return {recorded(reader, BRONZE_SNAPSHOT).upstream for reader in readers} | in_gold
         if table == names.silver(source):
             return {recorded(names.gold(problem.problem), SILVER_SNAPSHOT).upstream}
     if table == names.gold(problem.problem):

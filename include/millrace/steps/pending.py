@@ -30,7 +30,9 @@ def pending_transform(problem: Problem) -> str | None:
     """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold or silver."""
     if is_changed(problem) and not is_applied(problem):
         return f"the contract changed, and waits: {way_out(problem)}"
-    return _silver_behind(problem) or _gold_behind(problem) or _warehouse_behind(problem) or _star_behind(problem)
+    # Every reason counts: a batch that waits in silver must not hide that gold is behind for another one.
+    looks = (_silver_behind, _gold_behind, _warehouse_behind, _star_behind)
+    return "; ".join(why for look in looks if (why := look(problem))) or None
 
 
 PENDING: dict[str, Callable[[Problem], str | None]] = {

@@ -16,7 +16,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.phase import phase
-from millrace.steps.refused_batches import Stage, refuse, way_out
+from millrace.steps.refused_batches import RefusedBatch, Stage, refuse, way_out
 from millrace.steps.written import branch_of
 
 log = logging.getLogger("millrace")
@@ -34,7 +34,8 @@ def pass_or_drop(
     """Check what an attempt wrote.
 
     Args:
-        written: table, branch, base, run_id and span of the attempt.
+        written: table, branch, base, run_id and span of the attempt; an attempt without a span takes no batch in, so
+            nobody can accept what is refused of it.
         findings: What is known of the batch that the table's rows do not show.
 
     Returns:
@@ -57,13 +58,25 @@ def pass_or_drop(
         return told
     why = "; ".join(f"{finding.rule}: {finding.observed}" for finding in verdict.broken)
     broken = [finding.rule for finding in verdict.broken]
-    batch = refuse(problem, stage, written, rules=broken, why=why, docs=docs["data_docs"])
-    if batch.state != "accepted":
+    batch = None
+    if "span" in written:
+        batch = refuse(problem, stage, written, rules=broken, why=why, docs=docs["data_docs"])
+    if batch is None or batch.state != "accepted":
         lake.drop_branch(branch_of(written))
-        place = f"batch {batch.batch}: table {written['table']}, branch {written['branch']}"
-        raise refusal(verdict, place=place, fix=way_out(problem, batch))
+        place = f"table {written['table']}, branch {written['branch']}"
+        raise refusal(verdict, place=_place(place, batch), fix=_way_out(problem, batch, docs["data_docs"]))
     log.warning("batch %s passes: %s accepted it (%s), though %s", batch.batch, batch.actor, batch.reason, why)
     return told | {"accepted": batch.batch}
+
+
+def _place(branch: str, batch: RefusedBatch | None) -> str:
+    return f"batch {batch.batch}: {branch}" if batch else branch
+
+
+def _way_out(problem: Problem, batch: RefusedBatch | None, docs: str) -> str:
+    if batch:
+        return way_out(problem, batch)
+    return f"mend the contract, `millrace plan {problem.problem}` shows what that would change. The report is {docs}"
 
 
 def _keep_docs(problem: Problem, stage: str, run_id: str, page: str, verdict: dict[str, Any]) -> dict[str, str]:

@@ -56,7 +56,7 @@ def read_unseen_file(file: Path) -> UnseenFile:
     """
     if not file.is_file():
         found = "a folder" if file.is_dir() else "no such file"
-        raise _unreadable(file, found, "name a CSV or Parquet file")
+        raise _unreadable(file, found, "name a CSV or Parquet file, or say --database for a table")
     try:
         with file.open("rb") as opened:
             parquet = opened.read(4) == b"PAR1"

@@ -41,8 +41,12 @@ def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
     Args:
         upstream: The property that tells the snapshot of the layer before.
     """
-    found = lake.newest_with(table, upstream, ref)
-    told = found.properties if found else {}
+    return told_by(lake.newest_with(table, upstream, ref), upstream)
+
+
+def told_by(commit: lake.Head | None, upstream: str) -> Recorded:
+    """What one commit records; None: there is none."""
+    told = commit.properties if commit else {}
     return Recorded(
         upstream=int(told[upstream]) if upstream in told else None,
         changed_seq=int(told.get(CHANGED_SEQ, 0)),

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from millrace.adapters import batch_decisions, lake
 from millrace.adapters.batch_decisions import BatchTransition, State
 from millrace.contract import names
-from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing, Span, batch_id, digest
 from millrace.steps.recorded import Recorded
@@ -82,8 +81,12 @@ def waiting(problem: Problem, stage: Stage, seen: Recorded) -> RefusedBatch | No
         return None
     newest = of_stage[-1]
     number = seen.changed_seq if stage == "silver" else seen.gold_seq
-    current = newest.contract_hash == problem.contract_hash() and newest.span.sequence == number + 1
+    current = newest.contract_hash == _contract_hash(problem, stage) and newest.span.sequence == number + 1
     return newest if current else None
+
+
+def _contract_hash(problem: Problem, stage: Stage) -> str:
+    return problem.contract_hash() if stage == "silver" else problem.gold_hash()
 
 
 def refuse(
@@ -96,26 +99,35 @@ def refuse(
         rules: The rules that are broken.
     """
     span = Span(**written["span"])
-    batch = batch_id(stage, problem.contract_hash(), span, rules)
+    contract_hash = _contract_hash(problem, stage)
+    batch = batch_id(stage, contract_hash, span, rules)
     known = {one.batch: one for one in refused_batches(problem)}
     if batch not in known:
-        between = landings(problem, span.until) - (landings(problem, span.after) if span.after else frozenset())
         detail = {
             "stage": stage,
             "span": span.as_json(),
-            "contract_hash": problem.contract_hash(),
+            "contract_hash": contract_hash,
             "rules": sorted(set(rules)),
             "why": why,
-            "files": [[file.path, file.landed] for file in sorted(between - rejected_files(problem))],
+            "files": [[file.path, file.landed] for file in sorted(_files_of(problem, span))],
             "blamed": [file[:2] for file in written.get("over_limit", [])],
             "docs": docs,
         }
         batch_decisions.refuse(problem.problem, batch, actor=CHECK, reason=why, detail=detail)
         known = {one.batch: one for one in refused_batches(problem)}
     found = known[batch]
-    if stage == "gold" and found.state == "refused" and _accepted_in_silver(found, list(known.values())):
+    if stage == "gold" and found.state == "refused" and _accepted_in_silver(problem, found, list(known.values())):
         return replace(found, state="accepted")
     return found
+
+
+def _files_of(problem: Problem, span: Span) -> frozenset[Landing]:
+    """The files of a span; none where bronze has forgotten which of its files came before."""
+    bronze = names.bronze_files(problem.source_name)
+    if span.after is not None and lake.snapshot(bronze, span.after) is None:
+        return frozenset()
+    before = landings(problem, span.after) if span.after is not None else frozenset()
+    return landings(problem, span.until) - before - rejected_files(problem)
 
 
 def rejected_digest(problem: Problem, rejected: frozenset[Landing], snapshot_id: int | None) -> str:
@@ -128,7 +140,7 @@ def rejected_digest(problem: Problem, rejected: frozenset[Landing], snapshot_id:
 def landings(problem: Problem, snapshot_id: int) -> frozenset[Landing]:
     """The files that a snapshot of bronze holds rows of; none where it has expired."""
     table = names.bronze_files(problem.source_name)
-    if lake.catalog().load_table(table).snapshot_by_id(snapshot_id) is None:
+    if lake.snapshot(table, snapshot_id) is None:
         return frozenset()
     columns, where = ("path", "last_modified", "rows"), "record == 'file' and rows > 0"
     markers = lake.read(table, snapshot_id=snapshot_id, columns=columns, where=where).to_pylist()
@@ -139,7 +151,7 @@ def way_out(problem: Problem, refused: RefusedBatch) -> str:
     """What a person may do about a refused batch, in words."""
     name, batch = problem.problem, refused.batch
     reject = f"`millrace reject {name} {batch} --reason …` sets {_counted(refused.set_aside_by_rejection)} aside, "
-    if refused.span.rebuild and not refused.blamed:
+    if not refused.set_aside_by_rejection or (refused.span.rebuild and not refused.blamed):
         reject = "put the old contract back into the problem file, "
     return (
         f"{reject}`millrace accept {name} {batch} --reason …` lets this batch through as it is; or mend the contract,"
@@ -147,62 +159,13 @@ def way_out(problem: Problem, refused: RefusedBatch) -> str:
     )
 
 
-def decide(
-    problem: Problem,
-    batch: str,
-    state: Literal["accepted", "rejected"],
-    *,
-    actor: str,
-    reason: str,
-    every_file: bool = False,
-) -> RefusedBatch:
-    """Reject or accept a refused batch.
-
-    Args:
-        every_file: Reject all files of the batch, not only those that broke a limit of their own.
-
-    Returns:
-        The batch as it is now.
-
-    Raises:
-        LostRaceError: If it is decided already.
-        MillraceError: If there is no such batch, or rejecting it would empty the table.
-    """
-    found = next((one for one in refused_batches(problem) if one.batch == batch), None)
-    if found is None:
-        raise _unknown(problem, batch)
-    files = found.files if every_file else found.set_aside_by_rejection
-    if state == "rejected" and set(files) == set(found.files) and found.span.rebuild:
-        raise MillraceError(
-            "A rebuild holds every file there is; rejecting all of them would leave nothing",
-            place=f"batch {batch} of {problem.problem}",
-            found=found.why,
-            expected="some files that broke a limit, or another decision",
-            fix=f"put the old contract back, or `millrace accept {problem.problem} {batch} --reason …`",
-        )
-    detail = {"files": [[file.path, file.landed] for file in files]} if state == "rejected" else {}
-    batch_decisions.decide(problem.problem, batch, state, actor=actor, reason=reason, detail=detail)
-    return replace(found, state=state, actor=actor, reason=reason)
-
-
-def _unknown(problem: Problem, batch: str) -> MillraceError:
-    open_ones = [one.batch for one in refused_batches(problem) if one.state == "refused"]
-    return MillraceError(
-        f"Problem {problem.problem} has no batch {batch}",
-        place="table control.batch_transitions",
-        found=f"undecided batches: {', '.join(open_ones) or 'none'}",
-        expected="a batch that a check refused",
-        fix=f"`millrace batches {problem.problem}` lists them",
-    )
-
-
-def _accepted_in_silver(gold: RefusedBatch, every: list[RefusedBatch]) -> bool:
+def _accepted_in_silver(problem: Problem, gold: RefusedBatch, every: list[RefusedBatch]) -> bool:
     # The same rows under the same contract: who let them into silver was asked about these rules.
     accepted = {
         rule
         for one in every
         if one.stage == "silver" and one.state == "accepted"
-        if (one.span.until, one.contract_hash) == (gold.span.until, gold.contract_hash)
+        if (one.span.until, one.contract_hash) == (gold.span.until, problem.contract_hash())
         for rule in one.rules
     }
     return accepted >= set(gold.rules)

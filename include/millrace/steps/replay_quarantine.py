@@ -1,6 +1,7 @@
 """Rows in quarantine, judged once more by the same contract: those that a better reading finds valid go to silver."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -9,110 +10,137 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.domain.batches import Span
 from millrace.steps import recorded
 from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_files, waiting
-from millrace.steps.written import written_to
+from millrace.steps.written import dropped_on_failure, written_to
 from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, valid
 from spark_jobs.fenced_write import Target, delete, read_at
 from spark_jobs.receipt import Receipt
 from spark_jobs.silver import write_silver
+
+REPLAYED = "millrace.replayed-quarantine"
+"""On a commit of silver: the snapshot of quarantine whose valid rows it brought."""
 
 
 def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
     """Judge the quarantined rows of a source again; merge the valid ones into silver, and take them out of quarantine.
 
     Merged by position like any version, so a row that was corrected, or deleted, since it came stays so. Killed between
-    the two publications, a second replay changes nothing in silver and clears the quarantine.
+    the two publications, the next replay changes nothing in silver and clears the quarantine.
 
     Returns:
         judged and released (rows), snapshot_id of silver (None where no row was released).
 
     Raises:
-        VerdictError: If the contract changed, if a refused batch waits, or if the check refuses the rows.
+        VerdictError: If the contract changed, if a refused batch waits, or if the check refuses the rows, which then
+            stay in quarantine: a replay is no batch that anybody could accept.
         LostRaceError: If another attempt published first.
     """
     demand_applied(problem)
     silver, quarantine = names.silver(problem.source_name), names.quarantine(problem.source_name)
-    held = lake.head(quarantine)
-    seen = recorded.recorded(silver, recorded.BRONZE_SNAPSHOT)
-    if held is None or seen.upstream is None:
-        return {"judged": 0, "released": 0, "snapshot_id": None}
-    _refuse_beside_a_batch(problem, seen)
+    if recorded.recorded(silver, recorded.BRONZE_SNAPSHOT).upstream is None or lake.head(quarantine) is None:
+        return _told(judged=0)
+    branch = lake.cut_branch(silver, attempt)
+    with dropped_on_failure(branch):
+        seen = recorded.recorded(silver, recorded.BRONZE_SNAPSHOT, branch.name)
+        _refuse_beside_a_batch(problem, seen)
+        # After the branch was cut: whatever its rows are stale for was published to quarantine before.
+        held = lake.head(quarantine)
+        assert held is not None
+        rows, read = _quarantined(spark, problem, held, seen)
+        try:
+            with phase(f"judge the quarantine of {problem.source_name}") as told:
+                found = valid(judged_rows(read, problem))
+                judged, released = read.count(), found.count()
+                told |= {"rows": judged, "valid": released}
+            if released == 0:
+                lake.drop_branch(branch)
+                return _told(judged=judged)
+            if _is_in_silver(branch, held):
+                lake.drop_branch(branch)
+                snapshot_id = branch.base
+            else:
+                replay = _Replay(problem, found, released, held, left=rows.join(found, "position", "left_anti"))
+                snapshot_id = _to_silver(spark, replay, branch, seen, run_id=run_id)
+            _release(spark, problem, found, attempt=attempt)
+            return _told(judged=judged, released=released, snapshot_id=snapshot_id)
+        finally:
+            read.unpersist()
+
+
+def _quarantined(
+    spark: SparkSession, problem: Problem, held: lake.Head, seen: recorded.Recorded
+) -> tuple[DataFrame, DataFrame]:
+    """The rows of quarantine that silver has taken in, and the rows of bronze that they were, which is persisted."""
     rejected = rejected_files(problem)
-    rows = read_at(spark, quarantine, held.snapshot_id).where(f"contract_hash = '{problem.contract_hash()}'")
+    rows = read_at(spark, names.quarantine(problem.source_name), held.snapshot_id)
+    rows = rows.where(f"contract_hash = '{problem.contract_hash()}'")
     rows = not_of(spark, rejected, rows, landed="position.major")
+    assert seen.upstream is not None
     read = read_rows(spark, problem, after=None, until=seen.upstream, without=rejected)
-    read = read.join(rows.select("position"), "position", "left_semi").persist()
-    try:
-        with phase(f"judge the quarantine of {problem.source_name}") as told:
-            found = valid(judged_rows(read, problem))
-            judged, released = read.count(), found.count()
-            told |= {"rows": judged, "valid": released}
-        if released == 0:
-            return {"judged": judged, "released": 0, "snapshot_id": None}
-        left = rows.join(found.select("position"), "position", "left_anti")
-        published = _to_silver(spark, problem, found, left, released, attempt=attempt, run_id=run_id)
-        _release(spark, problem, found, attempt=attempt)
-        return {"judged": judged, "released": released, "snapshot_id": published["snapshot_id"]}
-    finally:
-        read.unpersist()
+    return rows, read.join(rows.select("position"), "position", "left_semi").persist()
+
+
+def _told(*, judged: int, released: int = 0, snapshot_id: int | None = None) -> dict[str, Any]:
+    return {"judged": judged, "released": released, "snapshot_id": snapshot_id}
+
+
+@dataclass(frozen=True)
+class _Replay:
+    """What a replay releases of the quarantine that it read, and what it leaves there."""
+
+    problem: Problem
+    found: DataFrame
+    released: int
+    held: lake.Head
+    left: DataFrame
+
+
+def _is_in_silver(branch: lake.Branch, held: lake.Head) -> bool:
+    """Whether a replay of this very quarantine was published, and then ended before it released the rows."""
+    commit = lake.newest_with(branch.table, REPLAYED, branch.name)
+    return commit is not None and commit.properties[REPLAYED] == str(held.snapshot_id)
 
 
 def _to_silver(
-    spark: SparkSession,
-    problem: Problem,
-    found: DataFrame,
-    left: DataFrame,
-    released: int,
-    *,
-    attempt: str,
-    run_id: str,
-) -> dict[str, Any]:
-    branch = lake.cut_branch(names.silver(problem.source_name), attempt)
-    try:
-        seen = recorded.recorded(branch.table, recorded.BRONZE_SNAPSHOT, branch.name)
-        assert seen.upstream is not None
-        span = Span(seen.upstream, seen.upstream, seen.changed_seq + 1, False, seen.rejected_files)
-        # They were counted when they came: as read, and as quarantined.
-        moved = Receipt(0, released, -released, {}, 0, 0, [])
-        properties = {
-            lake.BRANCH_PROPERTY: branch.name,
-            recorded.BRONZE_SNAPSHOT: str(seen.upstream),
-            recorded.CONTRACT_HASH: problem.contract_hash(),
-            recorded.REJECTED_FILES: seen.rejected_files,
-            recorded.CHANGED_SEQ: str(span.sequence),
-            recorded.RECEIPT: json.dumps(moved.as_json()),
-        }
-        write_silver(
-            spark,
-            problem,
-            found,
-            Target(branch.table, branch.name, branch.base, properties),
-            quarantined=left,
-            sequence=span.sequence,
-            empty=recorded.is_empty(branch.table, branch.name),
-            rebuild=False,
-        )
-        written = written_to(branch, run_id) | {"rebuilt": False, "receipt": moved.as_json(), "over_limit": []}
-    except Exception:
-        lake.drop_branch(branch)
-        raise
-    return check_silver_data(spark, problem, written | {"span": span.as_json()})
+    spark: SparkSession, replay: _Replay, branch: lake.Branch, seen: recorded.Recorded, *, run_id: str
+) -> int:
+    problem, sequence = replay.problem, seen.changed_seq + 1
+    # They were counted when they came: as read, and as quarantined.
+    moved = Receipt(0, replay.released, -replay.released, {}, 0, 0, []).as_json()
+    properties = {
+        lake.BRANCH_PROPERTY: branch.name,
+        recorded.BRONZE_SNAPSHOT: str(seen.upstream),
+        recorded.CONTRACT_HASH: problem.contract_hash(),
+        recorded.REJECTED_FILES: seen.rejected_files,
+        recorded.CHANGED_SEQ: str(sequence),
+        recorded.RECEIPT: json.dumps(moved),
+        REPLAYED: str(replay.held.snapshot_id),
+    }
+    write_silver(
+        spark,
+        problem,
+        replay.found,
+        Target(branch.table, branch.name, branch.base, properties),
+        quarantined=replay.left,
+        sequence=sequence,
+        empty=recorded.is_empty(branch.table, branch.name),
+        rebuild=False,
+    )
+    written = written_to(branch, run_id) | {"rebuilt": False, "receipt": moved, "over_limit": []}
+    published = check_silver_data(spark, problem, written)
+    return int(published["snapshot_id"])
 
 
 def _release(spark: SparkSession, problem: Problem, found: DataFrame, *, attempt: str) -> None:
     branch = lake.cut_branch(names.quarantine(problem.source_name), attempt)
-    try:
+    with dropped_on_failure(branch):
         target = Target(branch.table, branch.name, branch.base, {lake.BRANCH_PROPERTY: branch.name})
         condition = f"t.position = s.position AND t.contract_hash = '{problem.contract_hash()}'"
         delete(spark, found.select("position"), target, condition)
-    except Exception:
-        lake.drop_branch(branch)
-        raise
     lake.publish(branch)
 
 

@@ -1,8 +1,6 @@
 """Bronze to quarantine and silver: the new rows, judged by the contract and merged, on a branch that no one reads."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +15,7 @@ from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
-from millrace.steps.written import nothing_new, written_to
+from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_rows import judged_rows, not_of, read_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
@@ -75,7 +73,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     ensure_silver(problem)
     ensure_quarantine(problem)
     branch = lake.cut_branch(silver, attempt)
-    with _dropped_on_failure(branch):
+    with dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
         seen = _seen(silver, branch.name)
         rejected = rejected_files(problem)
@@ -133,7 +131,7 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
             lake.drop_branch(branch)
             snapshot_id = branch.base
         else:
-            with _dropped_on_failure(branch):
+            with dropped_on_failure(branch):
                 target = Target(table, branch.name, branch.base, batch.properties(branch))
                 nothing = batch.receipt.rows_quarantined == 0 or recorded.is_empty(table, branch.name)
                 write_quarantine(
@@ -191,12 +189,3 @@ def _still_there(table: str, snapshot_id: int | None) -> int | None:
     if snapshot_id is None or lake.catalog().load_table(table).snapshot_by_id(snapshot_id) is None:
         return None
     return snapshot_id
-
-
-@contextmanager
-def _dropped_on_failure(branch: lake.Branch) -> Iterator[None]:
-    try:
-        yield
-    except Exception:
-        lake.drop_branch(branch)
-        raise

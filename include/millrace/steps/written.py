@@ -1,5 +1,7 @@
 """What a step that writes to a branch tells the next one: table, branch, base, snapshot_id, changed, run_id."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from millrace.adapters import lake
@@ -36,3 +38,13 @@ def already_published(written: dict[str, Any]) -> bool:
 
 def branch_of(written: dict[str, Any]) -> lake.Branch:
     return lake.Branch(written["table"], written["branch"], written["base"])
+
+
+@contextmanager
+def dropped_on_failure(branch: lake.Branch) -> Iterator[None]:
+    """An attempt that fails takes its branch with it."""
+    try:
+        yield
+    except Exception:
+        lake.drop_branch(branch)
+        raise

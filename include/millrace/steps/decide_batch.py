@@ -1,0 +1,95 @@
+"""What a person decides about a batch that a check refused: its files are set aside, or it passes as it is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from millrace.adapters import batch_decisions, lake
+from millrace.contract import names
+from millrace.contract.errors import MillraceError
+from millrace.contract.problem import Problem
+from millrace.domain.batches import Landing
+from millrace.steps.recorded import BRONZE_SNAPSHOT, SILVER_SNAPSHOT, is_empty, recorded
+from millrace.steps.refused_batches import RefusedBatch, landings, refused_batches, rejected_files, waiting
+
+
+def decide(
+    problem: Problem,
+    batch: str,
+    state: Literal["accepted", "rejected"],
+    *,
+    actor: str,
+    reason: str,
+    every_file: bool = False,
+) -> RefusedBatch:
+    """Reject or accept a refused batch.
+
+    Args:
+        every_file: Reject all files of the batch, not only those that broke a limit of their own.
+
+    Returns:
+        The batch as it is now.
+
+    Raises:
+        LostRaceError: If it is decided already.
+        MillraceError: If there is no such batch, if rejecting it would empty the table, or if accepting it would let
+            nothing through because a newer one took its place.
+    """
+    found = next((one for one in refused_batches(problem) if one.batch == batch), None)
+    if found is None:
+        raise _unknown(problem, batch)
+    files = found.files if every_file else found.set_aside_by_rejection
+    if state == "rejected":
+        _demand_rows_left(problem, found, files)
+    elif found.state == "refused":
+        _demand_in_turn(problem, found)
+    detail = {"files": [[file.path, file.landed] for file in files]} if state == "rejected" else {}
+    batch_decisions.decide(problem.problem, batch, state, actor=actor, reason=reason, detail=detail)
+    return replace(found, state=state, actor=actor, reason=reason)
+
+
+def is_in_turn(problem: Problem, refused: RefusedBatch) -> bool:
+    """Whether a batch is the next one for its table. Else it is taken in, or a newer one took its place."""
+    upstream = BRONZE_SNAPSHOT if refused.stage == "silver" else SILVER_SNAPSHOT
+    table = names.silver(problem.source_name) if refused.stage == "silver" else names.gold(problem.problem)
+    next_one = waiting(problem, refused.stage, recorded(table, upstream))
+    return next_one is not None and next_one.batch == refused.batch
+
+
+def _demand_in_turn(problem: Problem, refused: RefusedBatch) -> None:
+    if is_in_turn(problem, refused):
+        return
+    raise MillraceError(
+        "The batch is outdated: more files landed, the contract changed, or its files were taken in",
+        place=f"batch {refused.batch} of {problem.problem}",
+        found=refused.why,
+        expected="the batch that the newest run of transform was refused for",
+        fix=f"`millrace batches {problem.problem}` shows which one waits, if any does",
+    )
+
+
+def _demand_rows_left(problem: Problem, refused: RefusedBatch, files: Sequence[Landing]) -> None:
+    silver = names.silver(problem.source_name)
+    left = landings(problem, refused.span.until) - rejected_files(problem) - set(files)
+    # A first batch may go altogether: nobody reads a row yet.
+    if files and (left or not (refused.span.rebuild or not is_empty(silver, lake.MAIN))):
+        return
+    name, unknown = problem.problem, "; which of the files are new is not known any more"
+    raise MillraceError(
+        "Rejecting every file there is would leave nothing",
+        place=f"batch {refused.batch} of {problem.problem}",
+        found=refused.why + ("" if files else unknown),
+        expected="some files that broke a limit, or another decision",
+        fix=f"put the old contract back if it changed, or `millrace accept {name} {refused.batch} --reason …`",
+    )
+
+
+def _unknown(problem: Problem, batch: str) -> MillraceError:
+    open_ones = [one.batch for one in refused_batches(problem) if one.state == "refused"]
+    return MillraceError(
+        f"Problem {problem.problem} has no batch {batch}",
+        place="table control.batch_transitions",
+        found=f"undecided batches: {', '.join(open_ones) or 'none'}",
+        expected="a batch that a check refused",
+        fix=f"`millrace batches {problem.problem}` lists them",
+    )
