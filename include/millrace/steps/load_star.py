@@ -7,7 +7,7 @@ from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.steps.load_warehouse import POSTGRES_TYPES, rows_of
-from millrace.steps.recorded import CHANGED_SEQ
+from millrace.steps.recorded import CHANGED_SEQ, to_load
 
 LIVING = "deleted == false"
 
@@ -27,18 +27,8 @@ def load_star(problem: Problem) -> dict[str, Any]:
     """
     of = star_of(problem)
     silver = names.silver(problem.source_name)
-    # In this order: a snapshot that comes between is loaded under too low a number, and so again, never missed.
-    newest = lake.newest_with(silver, CHANGED_SEQ)
-    head = lake.head(silver)
-    if head is None or newest is None:
-        raise MillraceError(
-            "There is no silver to load",
-            place=f"table {silver}",
-            found="no table" if head is None else f"no snapshot with {CHANGED_SEQ}",
-            expected="a published snapshot",
-            fix="start the transform DAG of this problem; it loads the star schema at its end",
-        )
-    seq, uuid = int(newest.properties[CHANGED_SEQ]), lake.table_uuid(silver)
+    head, seq = to_load(silver, CHANGED_SEQ)
+    uuid = lake.table_uuid(silver)
     told = {
         "table": f"warehouse.{names.fact_table(of.star.fact.name)}",
         "silver_snapshot_id": head.snapshot_id,

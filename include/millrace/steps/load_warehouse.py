@@ -7,10 +7,9 @@ import pyarrow as pa
 
 from millrace.adapters import lake, warehouse
 from millrace.contract import names
-from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.contract.source import ColumnType
-from millrace.steps.recorded import GOLD_SEQ
+from millrace.steps.recorded import GOLD_SEQ, to_load
 
 POSTGRES_TYPES: dict[ColumnType, str] = {
     "string": "text",
@@ -34,18 +33,7 @@ def load_warehouse(problem: Problem) -> dict[str, Any]:
         MillraceError: If there is no gold yet.
     """
     gold = names.gold(problem.problem)
-    # In this order: a snapshot that comes between is loaded under too low a number, and so again, never missed.
-    newest = lake.newest_with(gold, GOLD_SEQ)
-    head = lake.head(gold)
-    if head is None or newest is None:
-        raise MillraceError(
-            "There is no gold to load",
-            place=f"table {gold}",
-            found="no table" if head is None else f"no snapshot with {GOLD_SEQ}",
-            expected="a published snapshot",
-            fix="start the transform DAG of this problem; it loads the warehouse at its end",
-        )
-    seq = int(newest.properties[GOLD_SEQ])
+    head, seq = to_load(gold, GOLD_SEQ)
     uuid = lake.table_uuid(gold)
     told = {
         "table": f"warehouse.{names.serving_table(problem.problem)}",

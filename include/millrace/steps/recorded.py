@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from millrace.adapters import lake
 from millrace.adapters.lake.evolution import lacks_columns
+from millrace.contract.errors import MillraceError
 
 BRONZE_SNAPSHOT = "millrace.bronze-snapshot"
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
@@ -54,6 +55,29 @@ def told_by(commit: lake.Head | None, upstream: str) -> Recorded:
         contract_hash=told.get(CONTRACT_HASH),
         rejected_files=told.get(REJECTED_FILES, ""),
     )
+
+
+def to_load(table: str, number: str) -> tuple[lake.Head, int]:
+    """What the warehouse is loaded from: the head of main, and the newest of a number that commits record.
+
+    Args:
+        number: The property of the number, which rises with every change of a row.
+
+    Raises:
+        MillraceError: If nothing is published yet.
+    """
+    # In this order: a commit that comes between is loaded under too low a number, and so again, never missed.
+    newest = lake.newest_with(table, number)
+    head = lake.head(table)
+    if head is None or newest is None:
+        raise MillraceError(
+            f"There is no {table.partition('.')[0]} to load",
+            place=f"table {table}",
+            found="no table" if head is None else f"no snapshot with {number}",
+            expected="a published snapshot",
+            fix="start the transform DAG of this problem; it loads the warehouse at its end",
+        )
+    return head, int(newest.properties[number])
 
 
 def must_rebuild(branch: lake.Branch, seen: Recorded, contract_hash: str) -> bool:
