@@ -24,6 +24,8 @@ from millrace.steps.transform_data import transform_data
 from spark_jobs import silver
 
 PATIENCE_SECONDS = 300
+STANDS_SECONDS = 3_600
+"""A zombie may stand before its gate for so long."""
 
 
 @contextmanager
@@ -49,12 +51,15 @@ def main(name: str, gate: int) -> None:
     for write in ("append", "merge"):
         setattr(silver, write, behind_gate(getattr(silver, write), gate))
     with session() as spark:
+        # The gate is one side of a join, for which Spark waits five minutes; a retry on a busy machine may take longer.
+        spark.conf.set("spark.sql.broadcastTimeout", str(STANDS_SECONDS))
         try:
             written = transform_data(spark, problem, attempt="zombie", run_id="given-up")
             outcome: dict[str, Any] = {"written": written, "published": check_silver_data(spark, problem, written)}
         # The merge itself may notice; an append does not, and is refused when it publishes.
         except (MillraceError, PySparkException) as error:
-            outcome = {"refused": type(error).__name__, "why": str(error)[:500]}
+            why = f"{error.problem}: {error.found}" if isinstance(error, MillraceError) else str(error)[:500]
+            outcome = {"refused": type(error).__name__, "why": why}
     print(json.dumps(outcome))
 
 
