@@ -11,7 +11,7 @@ from millrace.adapters import supervised, warehouse
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.loading import load_problem
-from millrace.drills import bad_batch, dead_store, kill_spark, leak, lost_event, zombie_writer
+from millrace.drills import bad_batch, corrupt_model, dead_store, kill_spark, leak, lost_event, zombie_writer
 from millrace.drills.clearing import clear
 from millrace.drills.drill import Drill
 from millrace.drills.scene import Scene, left_behind
@@ -20,10 +20,11 @@ from millrace.drills.telling import Telling
 DRILLS: dict[str, Drill] = {
     "bad-batch": bad_batch.DRILL,
     "kill-spark": kill_spark.DRILL,
+    "zombie-writer": zombie_writer.DRILL,
     "lost-event": lost_event.DRILL,
     "dead-store": dead_store.DRILL,
     "leak": leak.DRILL,
-    "zombie-writer": zombie_writer.DRILL,
+    "corrupt-model": corrupt_model.DRILL,
 }
 LOCK_OF_DRILLS = 7_265_010
 """Postgres advisory lock in the warehouse database, held while a drill runs; any fixed number does."""
