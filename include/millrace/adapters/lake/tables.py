@@ -45,6 +45,10 @@ def _catalog(_process: int) -> Catalog:
             "s3.region": settings.s3_region,
             "s3.access-key-id": settings.s3_access_key,
             "s3.secret-access-key": settings.s3_secret_key.get_secret_value(),
+            # Told nothing, the client gives a slow store 3 s, asks again, and is told that its upload is unknown: it
+            # had been completed (seen).
+            "s3.connect-timeout": "5",
+            "s3.request-timeout": "60",
             "py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO",
         },
     )
