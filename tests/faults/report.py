@@ -18,7 +18,8 @@ Other tests show more faults, the first three in each `make test`: the Spark ser
 (`tests/faults/test_spark_killed.py`), Ray's head killed in the middle of a search (`test_search_killed.py`), an attempt
 that was given up and comes back (`test_zombie.py`), the load of the star schema killed before its commit
 (`tests/steps/test_load_star.py`), two attempts at once (`tests/steps/test_ingest_files.py`, `test_transform.py`).
-Kills at random moments are in `make nemesis`, faults in the stack that you run are in `millrace drill`.
+Kills at random moments are in `make nemesis`. `tests/faults/test_drills.py` plays each `millrace drill` on a running
+Airflow: among them a lost asset event, a store that is gone, and a killed Spark server.
 
 | fault | found | from the fault to the end | seen on |
 |---|---|---|---|
