@@ -66,9 +66,40 @@ def test_a_table_that_is_not_there_is_told_with_those_that_are(database: str, ta
 
 def test_a_database_that_does_not_answer_is_told_without_the_password(tmp_path: Path, database: str) -> None:
     wrong = make_conninfo(database, password="hunter2-and-more")
-    with pytest.raises(MillraceError, match="cannot be read") as refused:
+    with pytest.raises(MillraceError, match="cannot be copied") as refused:
         copy_out(wrong, "orders", tmp_path / "orders.csv")
     assert "hunter2" not in str(refused.value)
     assert "password" in refused.value.found
-    with pytest.raises(MillraceError, match="cannot be read"):
-        copy_out("no address", "orders", tmp_path / "orders.csv")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://ann:hunter2@db/shop",
+        "ann:hunter2@db/shop",
+        "postgresql://ann:%hunter2@db/shop",
+        "postgresql://ann:x@hunter2@db/shop",
+        "postgresql://ann:hunter2/x@db/shop",
+        "password=my hunter2",
+        "no address",
+    ],
+)
+def test_an_address_that_is_none_is_not_repeated(address: str, tmp_path: Path) -> None:
+    with pytest.raises(MillraceError, match="address of the database") as refused:
+        copy_out(address, "orders", tmp_path / "orders.csv")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_copy_that_ends_half_way_leaves_the_earlier_one(database: str, table: str, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    copy_out(database, table, file)
+    before = file.read_bytes()
+    assert file.stat().st_mode & 0o077 == 0
+    schema, name = table.split(".")
+    with psycopg.connect(database) as connection:
+        endless = sql.SQL("CREATE VIEW {}.broken AS SELECT 1 / (id - 400) AS n FROM {}.{}")
+        connection.execute(endless.format(*map(sql.Identifier, (schema, schema, name))))
+    with pytest.raises(MillraceError, match="cannot be copied") as refused:
+        copy_out(database, f"{schema}.broken", file)
+    assert "division by zero" in refused.value.found
+    assert (file.read_bytes(), sorted(tmp_path.iterdir())) == (before, [file])

@@ -193,9 +193,54 @@ def test_files_that_bronze_has_forgotten_are_not_guessed(spark: SparkSession, of
     assert of_gold in needed_snapshots(of_x, bronze)
     expire(spark, bronze, [of_gold])
     batch = refused_by_gold(spark, of_x)
-    with pytest.raises(MillraceError, match="would leave nothing") as told:
+    with pytest.raises(MillraceError, match="no file to set aside") as told:
         decide(of_x, batch.batch, "rejected", actor="ann", reason="no")
-    assert "not known any more" in told.value.found
+    assert "forgotten" in told.value.found
+
+
+def test_a_rebuild_that_gold_refused_is_accepted_as_it_was(spark: SparkSession, of_x: Problem) -> None:
+    correct_most(spark, of_x)
+    with pytest.raises(VerdictError):
+        to_gold(spark, of_x, "of x")
+    wider = strict(of_x, size={"type": "number", "min": 0, "max": 1000})
+    of_y = wider.model_copy(update={"rows": Where(column="note", any_of=("y",))})
+    apply_contract(of_y, actor="ann", reason="those that are y")
+    with pytest.raises(VerdictError, match="check of"):
+        to_gold(spark, of_y, "of y")
+    batch = refused_batches(of_y)[-1]
+    assert batch.span.rebuild
+    ingest(of_y, "c", *(f"a{n},2026-01-03,5,y,1,1" for n in range(GOOD)))
+    decide(of_y, batch.batch, "accepted", actor="ann", reason="they are two thirds")
+    to_gold(spark, of_y, "accepted")
+    assert len(gold(of_y)) == GOOD * 2 // 3
+    to_gold(spark, of_y, "next")
+    assert len(gold(of_y)) == GOOD
+
+
+def test_gold_does_not_wait_for_a_decision_about_silver(spark: SparkSession, problem: Problem) -> None:
+    ingest(problem, "a", *good("a"))
+    to_silver(spark, problem, "a")
+    ingest(problem, "b", *bad("b"))
+    with pytest.raises(VerdictError):
+        to_silver(spark, problem, "b")
+    assert "gold holds change" in (pending_transform(problem) or "")
+    to_gold(spark, problem, "gold first")
+    assert keys(gold(problem)) == {"a"}
+    with pytest.raises(VerdictError):
+        to_silver(spark, problem, "b again")
+
+
+def test_a_batch_waits_again_when_the_old_contract_is_put_back(spark: SparkSession, problem: Problem) -> None:
+    batch = refused(spark, problem)
+    narrow = strict(problem, size={"type": "number", "max": 1})
+    apply_contract(narrow, actor="ann", reason="only small ones")
+    with pytest.raises(VerdictError):
+        to_silver(spark, narrow, "narrow")
+    apply_contract(problem, actor="ann", reason="a mistake")
+    assert f"batch {batch.batch} was refused" in (pending_transform(problem) or "")
+    decide(problem, batch.batch, "accepted", actor="ann", reason="as it is")
+    to_gold(spark, problem, "accepted")
+    assert keys(gold(problem)) == {"a", "b", "c"}
 
 
 def test_what_cannot_be_decided_is_told(spark: SparkSession, problem: Problem) -> None:

@@ -43,13 +43,14 @@ def new(
 
     A table is copied to a file first, which stays: land it, or export the table anew when the draft is decided.
     """
-    from millrace.steps.draft_problem import draft_problem, name_from
+    from millrace.steps.draft_problem import demand_place, draft_problem, name_from
 
     settings, began = get_settings(), monotonic()
     name = problem or (output.stem if output else name_from(data.rpartition(".")[2] if database else Path(data).name))
     output = output or settings.problems_dir / f"{name}.yaml"
     report = report or settings.home / "profiles" / f"{name}.html"
-    file = _copied(database, data, report.with_suffix(".csv")) if database else Path(data)
+    demand_place(name, output, force=force)
+    file = _copied(database, data, settings.home / "profiles" / f"{name}.csv") if database else Path(data)
     drafted = draft_problem(file, label=label, name=name, output=output, report=report, force=force)
     _tell(drafted, file, output, report, monotonic() - began)
     if show:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from millrace.adapters import lake
 from millrace.steps.bronze_table import FILES, ROWS, RUN_ID
-from millrace.steps.recorded import REBUILT, RECEIPT
+from millrace.steps.recorded import REBUILT, RECEIPT, REPLAYED
 
-_OF_ONE_COMMIT = frozenset([lake.BRANCH_PROPERTY, RUN_ID, FILES, ROWS, REBUILT])
+_OF_ONE_COMMIT = frozenset([lake.BRANCH_PROPERTY, RUN_ID, FILES, ROWS, REBUILT, REPLAYED])
 """What a commit tells of its own rows: said twice, it would count twice."""
 
 

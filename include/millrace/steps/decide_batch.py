@@ -32,17 +32,17 @@ def decide(
 
     Raises:
         LostRaceError: If it is decided already.
-        MillraceError: If there is no such batch, if rejecting it would empty the table, or if accepting it would let
-            nothing through because a newer one took its place.
+        MillraceError: If there is no such batch, if a newer one took its place, or if rejecting it would set no file
+            aside, or every one.
     """
     found = next((one for one in refused_batches(problem) if one.batch == batch), None)
     if found is None:
         raise _unknown(problem, batch)
     files = found.files if every_file else found.set_aside_by_rejection
-    if state == "rejected":
-        _demand_rows_left(problem, found, files)
-    elif found.state == "refused":
+    if found.state == "refused":
         _demand_in_turn(problem, found)
+        if state == "rejected":
+            _demand_rows_left(problem, found, files)
     detail = {"files": [[file.path, file.landed] for file in files]} if state == "rejected" else {}
     batch_decisions.decide(problem.problem, batch, state, actor=actor, reason=reason, detail=detail)
     return replace(found, state=state, actor=actor, reason=reason)
@@ -69,18 +69,28 @@ def _demand_in_turn(problem: Problem, refused: RefusedBatch) -> None:
 
 
 def _demand_rows_left(problem: Problem, refused: RefusedBatch, files: Sequence[Landing]) -> None:
-    silver = names.silver(problem.source_name)
-    left = landings(problem, refused.span.until) - rejected_files(problem) - set(files)
+    name, batch = problem.problem, refused.batch
+    place, accept = f"batch {batch} of {name}", f"`millrace accept {name} {batch} --reason …`"
+    if not files:
+        raise MillraceError(
+            "There is no file to set aside",
+            place=place,
+            found="none that came with the batch: a replay brought its rows, or bronze has forgotten which are new",
+            expected="a batch that names its files",
+            fix=f"{accept}, or mend the contract",
+        )
+    bronze, silver = names.bronze_files(problem.source_name), names.silver(problem.source_name)
+    head = lake.head(bronze)
+    left = landings(problem, head.snapshot_id) - rejected_files(problem) - set(files) if head else set()
     # A first batch may go altogether: nobody reads a row yet.
-    if files and (left or not (refused.span.rebuild or not is_empty(silver, lake.MAIN))):
+    if left or not (refused.span.rebuild or not is_empty(silver, lake.MAIN)):
         return
-    name, unknown = problem.problem, "; which of the files are new is not known any more"
     raise MillraceError(
         "Rejecting every file there is would leave nothing",
-        place=f"batch {refused.batch} of {problem.problem}",
-        found=refused.why + ("" if files else unknown),
+        place=place,
+        found=refused.why,
         expected="some files that broke a limit, or another decision",
-        fix=f"put the old contract back if it changed, or `millrace accept {name} {refused.batch} --reason …`",
+        fix=f"put the old contract back if it changed, or {accept}",
     )
 
 

@@ -40,15 +40,7 @@ def draft_problem(file: Path, *, label: str, name: str, output: Path, report: Pa
     Raises:
         MillraceError: If the file or the label cannot be used, or the problem file is there already.
     """
-    _refuse_name(name)
-    if not force and (taken := _taken(output)):
-        raise MillraceError(
-            "The problem file is there already",
-            place=str(taken),
-            found="a file that someone may have edited",
-            expected="no such file",
-            fix="choose another --problem NAME, or replace it with --force",
-        )
+    demand_place(name, output, force=force)
     read = read_unseen_file(file)
     table = profile_table(read.dialect, read.table.num_rows, read.column, label, str(file))
     schema = (output.parent / "schema" / "problem.json").is_file()
@@ -60,6 +52,23 @@ def draft_problem(file: Path, *, label: str, name: str, output: Path, report: Pa
     report.write_text(page(table, title=problem.title, file=file.name, total_rows=read.total_rows), encoding="utf-8")
     output.write_text(text, encoding="utf-8")
     return Drafted(problem, table, read.total_rows, read.ragged_rows, decisions(table))
+
+
+def demand_place(name: str, output: Path, *, force: bool) -> None:
+    """Whether a problem of this name can be written there.
+
+    Raises:
+        MillraceError: If the name cannot be used, or the problem file is there already.
+    """
+    _refuse_name(name)
+    if not force and (taken := _taken(output)):
+        raise MillraceError(
+            "The problem file is there already",
+            place=str(taken),
+            found="a file that someone may have edited",
+            expected="no such file",
+            fix="choose another --problem NAME, or replace it with --force",
+        )
 
 
 def name_from(file: str) -> str:

@@ -58,7 +58,9 @@ def _silver_behind(problem: Problem) -> str | None:
         # Maintenance, and runs that set every file aside, bring snapshots without a row.
         newer += int(snapshot.properties.get(ROWS, 0)) if snapshot.properties.get("added-records") else 0
     if newer:
-        return f"{newer} rows of {bronze} are not in silver"
+        # Each rejection is another reason to start, so the words must tell it.
+        aside = f", {len(rejected)} files of it are rejected" if (rejected := rejected_files(problem)) else ""
+        return f"{newer} rows of {bronze} are not in silver{aside}"
     if silver.contract_hash not in (None, problem.contract_hash()):
         return "the contract changed since silver was written"
     return None

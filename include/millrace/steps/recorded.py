@@ -19,6 +19,9 @@ REJECTED_FILES = "millrace.rejected-files"
 REBUILT = "millrace.rebuilt"
 """On a commit that replaced every row: rows may have gone that no tombstone tells of."""
 
+REPLAYED = "millrace.replayed"
+"""On a commit of silver that a replay made: the snapshot of quarantine, and which of its rows it brought."""
+
 
 @dataclass(frozen=True)
 class Recorded:

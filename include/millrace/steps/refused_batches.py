@@ -14,7 +14,7 @@ from millrace.adapters.batch_decisions import BatchTransition, State
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing, Span, batch_id, digest
-from millrace.steps.recorded import Recorded
+from millrace.steps.recorded import SILVER_SNAPSHOT, Recorded, recorded
 
 Stage = Literal["silver", "gold"]
 CHECK = "check"
@@ -73,16 +73,22 @@ def rejected_files(problem: Problem) -> frozenset[Landing]:
 def waiting(problem: Problem, stage: Stage, seen: Recorded) -> RefusedBatch | None:
     """The refused or accepted batch that is next for its table; None once it is rejected, taken in, or outdated.
 
+    An accepted one comes before one that a run refused meanwhile, which holds more than was accepted.
+
     Args:
         seen: What main of the stage's table records.
     """
-    of_stage = [one for one in refused_batches(problem) if one.stage == stage]
-    if not of_stage or of_stage[-1].state == "rejected":
-        return None
-    newest = of_stage[-1]
     number = seen.changed_seq if stage == "silver" else seen.gold_seq
-    current = newest.contract_hash == _contract_hash(problem, stage) and newest.span.sequence == number + 1
-    return newest if current else None
+    next_one = None
+    for one in reversed(refused_batches(problem)):
+        if one.stage != stage or (one.contract_hash, one.span.sequence) != (_contract_hash(problem, stage), number + 1):
+            continue
+        if one.state == "rejected":
+            break
+        if one.state == "accepted":
+            return one
+        next_one = next_one or one
+    return next_one
 
 
 def _contract_hash(problem: Problem, stage: Stage) -> str:
@@ -116,9 +122,12 @@ def refuse(
         batch_decisions.refuse(problem.problem, batch, actor=CHECK, reason=why, detail=detail)
         known = {one.batch: one for one in refused_batches(problem)}
     found = known[batch]
-    if stage == "gold" and found.state == "refused" and _accepted_in_silver(problem, found, list(known.values())):
-        return replace(found, state="accepted")
-    return found
+    asked = _accepted_in_silver(problem, found, list(known.values())) if stage == "gold" else None
+    if found.state != "refused" or asked is None:
+        return found
+    reason = f"{asked.reason} (said of batch {asked.batch} of silver)"
+    batch_decisions.decide(problem.problem, batch, "accepted", actor=asked.actor, reason=reason, detail={})
+    return replace(found, state="accepted", actor=asked.actor, reason=reason)
 
 
 def _files_of(problem: Problem, span: Span) -> frozenset[Landing]:
@@ -151,24 +160,26 @@ def way_out(problem: Problem, refused: RefusedBatch) -> str:
     """What a person may do about a refused batch, in words."""
     name, batch = problem.problem, refused.batch
     reject = f"`millrace reject {name} {batch} --reason …` sets {_counted(refused.set_aside_by_rejection)} aside, "
-    if not refused.set_aside_by_rejection or (refused.span.rebuild and not refused.blamed):
+    if refused.span.rebuild and not refused.blamed:
         reject = "put the old contract back into the problem file, "
+    elif not refused.files:
+        reject = ""
     return (
         f"{reject}`millrace accept {name} {batch} --reason …` lets this batch through as it is; or mend the contract,"
         f" and start transform again. The report is {refused.docs}. Until then readers keep what they had"
     )
 
 
-def _accepted_in_silver(problem: Problem, gold: RefusedBatch, every: list[RefusedBatch]) -> bool:
-    # The same rows under the same contract: who let them into silver was asked about these rules.
-    accepted = {
-        rule
-        for one in every
-        if one.stage == "silver" and one.state == "accepted"
-        if (one.span.until, one.contract_hash) == (gold.span.until, problem.contract_hash())
-        for rule in one.rules
-    }
-    return accepted >= set(gold.rules)
+def _accepted_in_silver(problem: Problem, gold: RefusedBatch, every: list[RefusedBatch]) -> RefusedBatch | None:
+    """The batch of silver, new to gold, that brought these rows, if a person let it past these rules."""
+    in_gold = recorded(names.gold(problem.problem), SILVER_SNAPSHOT).changed_seq
+    for one in every:
+        if one.stage != "silver" or one.state != "accepted" or one.span.sequence <= in_gold:
+            continue
+        same_rows = (one.span.until, one.contract_hash) == (gold.span.until, problem.contract_hash())
+        if same_rows and set(one.rules) >= set(gold.rules):
+            return one
+    return None
 
 
 def _told(step: BatchTransition) -> RefusedBatch:

@@ -16,13 +16,10 @@ from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_files, waiting
 from millrace.steps.written import dropped_on_failure, written_to
-from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, valid
+from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, told_apart, valid
 from spark_jobs.fenced_write import Target, delete, read_at
 from spark_jobs.receipt import Receipt
 from spark_jobs.silver import write_silver
-
-REPLAYED = "millrace.replayed-quarantine"
-"""On a commit of silver: the snapshot of quarantine whose valid rows it brought."""
 
 
 def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
@@ -35,8 +32,8 @@ def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, ru
         judged and released (rows), snapshot_id of silver (None where no row was released).
 
     Raises:
-        VerdictError: If the contract changed, if a refused batch waits, or if the check refuses the rows, which then
-            stay in quarantine: a replay is no batch that anybody could accept.
+        VerdictError: If silver follows another contract, if a refused batch waits, or if the check refuses the rows,
+            which then stay in quarantine: a replay is no batch that anybody could accept.
         LostRaceError: If another attempt published first.
     """
     demand_applied(problem)
@@ -46,6 +43,7 @@ def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, ru
     branch = lake.cut_branch(silver, attempt)
     with dropped_on_failure(branch):
         seen = recorded.recorded(silver, recorded.BRONZE_SNAPSHOT, branch.name)
+        _demand_same_contract(problem, seen)
         _refuse_beside_a_batch(problem, seen)
         # After the branch was cut: whatever its rows are stale for was published to quarantine before.
         held = lake.head(quarantine)
@@ -59,11 +57,12 @@ def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, ru
             if released == 0:
                 lake.drop_branch(branch)
                 return _told(judged=judged)
-            if _is_in_silver(branch, held):
+            mark = f"{held.snapshot_id} {told_apart(found)}"
+            if _is_in_silver(branch, mark):
                 lake.drop_branch(branch)
                 snapshot_id = branch.base
             else:
-                replay = _Replay(problem, found, released, held, left=rows.join(found, "position", "left_anti"))
+                replay = _Replay(problem, found, released, mark, left=rows.join(found, "position", "left_anti"))
                 snapshot_id = _to_silver(spark, replay, branch, seen, run_id=run_id)
             _release(spark, problem, found, attempt=attempt)
             return _told(judged=judged, released=released, snapshot_id=snapshot_id)
@@ -74,7 +73,7 @@ def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, ru
 def _quarantined(
     spark: SparkSession, problem: Problem, held: lake.Head, seen: recorded.Recorded
 ) -> tuple[DataFrame, DataFrame]:
-    """The rows of quarantine that silver has taken in, and the rows of bronze that they were, which is persisted."""
+    """The rows of quarantine, and the rows of bronze that they were as far as silver has come, which are persisted."""
     rejected = rejected_files(problem)
     rows = read_at(spark, names.quarantine(problem.source_name), held.snapshot_id)
     rows = rows.where(f"contract_hash = '{problem.contract_hash()}'")
@@ -95,14 +94,18 @@ class _Replay:
     problem: Problem
     found: DataFrame
     released: int
-    held: lake.Head
+    mark: str
     left: DataFrame
 
 
-def _is_in_silver(branch: lake.Branch, held: lake.Head) -> bool:
-    """Whether a replay of this very quarantine was published, and then ended before it released the rows."""
-    commit = lake.newest_with(branch.table, REPLAYED, branch.name)
-    return commit is not None and commit.properties[REPLAYED] == str(held.snapshot_id)
+def _is_in_silver(branch: lake.Branch, mark: str) -> bool:
+    """Whether a replay of these very rows was published, and then ended before it released them."""
+    for commit in lake.history(branch.table, branch.name):
+        if recorded.REPLAYED in commit.properties:
+            return commit.properties[recorded.REPLAYED] == mark
+        if recorded.REBUILT in commit.properties:
+            return False
+    return False
 
 
 def _to_silver(
@@ -118,7 +121,7 @@ def _to_silver(
         recorded.REJECTED_FILES: seen.rejected_files,
         recorded.CHANGED_SEQ: str(sequence),
         recorded.RECEIPT: json.dumps(moved),
-        REPLAYED: str(replay.held.snapshot_id),
+        recorded.REPLAYED: replay.mark,
     }
     write_silver(
         spark,
@@ -144,8 +147,20 @@ def _release(spark: SparkSession, problem: Problem, found: DataFrame, *, attempt
     lake.publish(branch)
 
 
+def _demand_same_contract(problem: Problem, seen: recorded.Recorded) -> None:
+    if seen.contract_hash != problem.contract_hash():
+        raise VerdictError(
+            "The contract is applied, and silver is not rebuilt by it yet",
+            place=f"problem {problem.problem}",
+            found=f"silver of contract {seen.contract_hash}",
+            expected=f"contract {problem.contract_hash()}",
+            fix="let transform run: it judges every row again, also those in quarantine",
+        )
+
+
 def _refuse_beside_a_batch(problem: Problem, seen: recorded.Recorded) -> None:
-    batch = waiting(problem, "silver", seen)
+    of_gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    batch = waiting(problem, "silver", seen) or waiting(problem, "gold", of_gold)
     if batch is not None:
         raise VerdictError(
             "A refused batch waits to be decided, and a replay would come between",

@@ -53,7 +53,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
 
     A contract of another hash, once it is applied, judges every row of bronze again and replaces silver; so does the
     rejection of a file that silver had taken in. A batch that was refused for its files is judged again by itself: what
-    has landed since waits for its decision.
+    has landed since waits for its decision. While one waits, gold first takes in what silver holds already.
 
     Returns:
         table, branch and base (None where nothing is new), snapshot_id, changed (rows), run_id, rebuilt, receipt, span,
@@ -68,7 +68,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     if bronze is None:
         return nothing_new(silver, run_id)
     demand_applied(problem)
-    if _is_settled(problem, _seen(silver), bronze.snapshot_id):
+    if _is_settled(problem, _seen(silver), bronze.snapshot_id) or _is_gold_first(problem, _seen(silver)):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
@@ -103,6 +103,20 @@ def _is_settled(problem: Problem, seen: recorded.Recorded, bronze_snapshot: int)
     return seen.rejected_files == rejected_digest(problem, rejected_files(problem), seen.upstream)
 
 
+def _is_gold_first(problem: Problem, seen: recorded.Recorded) -> bool:
+    """Whether silver holds what gold may take in, while a batch waits to be decided: that must not wait with it."""
+    refused = waiting(problem, "silver", seen)
+    if refused is None or refused.state != "refused":
+        return False
+    gold = _of_gold(problem)
+    of_gold = waiting(problem, "gold", gold)
+    return gold.changed_seq < seen.changed_seq and (of_gold is None or of_gold.state == "accepted")
+
+
+def _of_gold(problem: Problem) -> recorded.Recorded:
+    return recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+
+
 def _span(
     problem: Problem, branch: lake.Branch, seen: recorded.Recorded, rejected: frozenset[Landing], newest: int
 ) -> Span:
@@ -110,8 +124,11 @@ def _span(
     rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
     rebuild |= seen.rejected_files != rejected_digest(problem, rejected, seen.upstream)
     refused = waiting(problem, "silver", seen)
-    alone = _still_there(table, refused.span.until) if refused and refused.stands_alone else None
-    until = alone or newest
+    if refused is None and rebuild:
+        # A rebuilt silver is published with gold: what gold was accepted with is that silver, and no later one.
+        of_gold = waiting(problem, "gold", _of_gold(problem))
+        refused = of_gold if of_gold and of_gold.span.rebuild else None
+    until = (_still_there(table, refused.span.until) if refused and refused.stands_alone else None) or newest
     after = None if rebuild else _still_there(table, seen.upstream)
     return Span(after, until, seen.changed_seq + 1, rebuild, rejected_digest(problem, rejected, until))
 
