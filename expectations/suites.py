@@ -1,6 +1,5 @@
 """The contract rendered as expectations. Each carries its code of `constraints.reason`, or its own, in `meta`."""
 
-import math
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -24,19 +23,15 @@ from millrace.contract.source import Source
 _EITHER_MISSING = "either_value_is_missing"
 
 
-def silver_suite(problem: Problem, *, rows_before: int) -> list[Expectation]:
-    """What silver must hold: every constraint of the source, unique keys, enough rows.
-
-    Args:
-        rows_before: Rows of the published table.
-    """
+def silver_suite(problem: Problem) -> list[Expectation]:
+    """What each row of silver must hold: a key, a time, every constraint of the source."""
     source = problem.source
     constraints = [c for c in source_constraints(source) if not _of_two_versions(problem, c)]
     found = [e for c in constraints for e in constraint_expectations(c, source)]
-    return [*key_expectations(), *found, *row_count_expectations(source, rows_before)]
+    return [*key_expectations(), *found]
 
 
-def gold_suite(problem: Problem, *, rows_before: int) -> list[Expectation]:
+def gold_suite(problem: Problem) -> list[Expectation]:
     """What gold must hold: exactly its columns, so no sensitive one; their constraints; a label of 0, 1 or null."""
     source, columns = problem.source, problem.gold_columns()
     constraints: list[Constraint] = [c for name, column in columns.items() for c in column_constraints(name, column)]
@@ -49,7 +44,6 @@ def gold_suite(problem: Problem, *, rows_before: int) -> list[Expectation]:
         *key_expectations(),
         *found,
         gxe.ExpectColumnValuesToBeInSet(column="label", value_set=[0, 1], meta=_meta("allowed:label")),
-        *row_count_expectations(source, rows_before),
     ]
 
 
@@ -65,22 +59,11 @@ def _of_two_versions(problem: Problem, constraint: Constraint) -> bool:
 
 
 def key_expectations() -> list[Expectation]:
-    """A key and a time in every row, and no key twice."""
+    """A key and a time in every row. That no key stands twice is asked of the whole table: see `whole_table`."""
     return [
         gxe.ExpectColumnValuesToNotBeNull(column="row_key", meta=_meta("required:row_key")),
-        gxe.ExpectColumnValuesToBeUnique(column="row_key", meta=_meta("unique:row_key")),
         gxe.ExpectColumnValuesToNotBeNull(column="event_timestamp", meta=_meta("required:event_timestamp")),
     ]
-
-
-def row_count_expectations(source: Source, rows_before: int) -> list[Expectation]:
-    """Enough rows, and not many fewer than before."""
-    quality = source.quality
-    found = [gxe.ExpectTableRowCountToBeBetween(min_value=quality.min_rows, meta=_meta("rows:min_rows"))]
-    if rows_before:
-        kept = math.ceil(rows_before * (1 - quality.max_row_count_drop))
-        found.append(gxe.ExpectTableRowCountToBeBetween(min_value=kept, meta=_meta("rows:max_row_count_drop")))
-    return found
 
 
 def constraint_expectations(constraint: Constraint, source: Source) -> list[Expectation]:

@@ -43,12 +43,14 @@ def read_rows(
 
 
 def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
-    """Rows with the codes of what they break in `reasons`.
+    """Rows with the codes of what they break in `reasons`; what the file said (`fields`, `raw`) of broken rows only.
 
-    Keep what `read_rows` gave in memory before: each constraint looks at values, and Spark would read their text again
-    for each of them.
+    Keep them in memory where they are looked at more than once: a condition on `reasons` would go down to where the
+    rows are read, and judge them there again.
     """
-    return judge(read, problem.source).select(
+    judged = judge(read, problem.source)
+    said = {name: F.when(F.size("reasons") > 0, F.col(name)) for name in ("fields", "raw")}
+    return judged.withColumns(said).select(
         "path", "row_number", "fields", "raw", "typed", "row_key", "event_timestamp", "position", "reasons"
     )
 

@@ -8,6 +8,10 @@ from pyspark.sql import DataFrame, DataFrameWriterV2, SparkSession
 from pyspark.sql import functions as F
 
 _PROPERTY = "snapshot-property."
+FEW_ROWS = 20_000
+"""Up to so many rows, a merge says which hashes their keys have."""
+HASHES = 1 << 17
+"""How many there are: more make a longer condition, fewer let more rows pass that are not meant."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,47 @@ def overwrite(rows: DataFrame, target: Target) -> None:
     _writer(rows, target).overwrite(F.lit(True))
 
 
-def merge(spark: SparkSession, rows: DataFrame, target: Target, clauses: str) -> None:
+def merge(
+    spark: SparkSession, rows: DataFrame, target: Target, clauses: str, *, arguments: Mapping[str, bytes] | None = None
+) -> None:
     """`MERGE INTO` the branch, called t, of rows, called s.
 
     Args:
         clauses: The statement from its ON condition to its end.
+        arguments: What the names after colons in it stand for.
     """
     rows.createOrReplaceTempView("incoming")
     # MERGE has no writer options, and the session's conf stamps every commit: it must not outlive this one.
     with _session_properties(spark, target.properties):
-        spark.sql(f"MERGE INTO {target.name} t USING incoming s {clauses}").collect()
+        spark.sql(f"MERGE INTO {target.name} t USING incoming s {clauses}", args=dict(arguments or {})).collect()
     spark.catalog.dropTempView("incoming")
+
+
+def merge_by_key(spark: SparkSession, rows: DataFrame, target: Target, clauses: str, *, few: bool) -> None:
+    """Merge on `row_key`.
+
+    A merge that may insert sends every row of the table through a join, sorted. For few rows the condition says which
+    hashes their keys have: it is asked where the table is read, and one row in seven, at most, is left to join.
+
+    Args:
+        clauses: The statement after its ON condition.
+        few: See `is_few`.
+    """
+    on = "ON t.row_key = s.row_key"
+    if not few:
+        return merge(spark, rows, target, f"{on} {clauses}")
+    rows = rows.localCheckpoint()
+    slots = F.pmod(F.xxhash64("row_key"), F.lit(HASHES)).cast("int")
+    taken = bytearray(HASHES)
+    for row in rows.select(slots.alias("slot")).distinct().collect():
+        taken[row["slot"]] = 1
+    asked = f"substring(:taken, CAST(1 + pmod(xxhash64(t.row_key), {HASHES}) AS INT), 1) = X'01'"
+    return merge(spark, rows, target, f"{on} AND {asked} {clauses}", arguments={"taken": bytes(taken)})
+
+
+def is_few(rows: DataFrame) -> bool:
+    """Whether there are `FEW_ROWS` at most. Counts no further."""
+    return rows.limit(FEW_ROWS + 1).count() <= FEW_ROWS
 
 
 def delete(spark: SparkSession, rows: DataFrame, target: Target, condition: str) -> None:

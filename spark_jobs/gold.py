@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from millrace.contract.problem import Problem
-from spark_jobs.fenced_write import Target, append, merge, overwrite, read_at
+from spark_jobs.fenced_write import Target, append, is_few, merge_by_key, overwrite, read_at
 from spark_jobs.transforms.event_label import newest
 from spark_jobs.transforms.gold_rows import gold_rows, gold_rows_across, gold_values, predicted
 from spark_jobs.transforms.touched_rows import touched_keys
@@ -49,13 +49,14 @@ def write_gold(
     assignments = ", ".join(f"t.`{name}` = s.`{name}`" for name in columns)
     inserted = ", ".join(f"`{name}`" for name in columns)
     clauses = f"""
-        ON t.row_key = s.row_key
         WHEN MATCHED AND s.deleted THEN DELETE
         WHEN MATCHED AND NOT ({same}) THEN UPDATE SET {assignments}
         WHEN NOT MATCHED AND NOT s.deleted THEN INSERT ({inserted}) VALUES ({", ".join(f"s.`{c}`" for c in columns)})
     """
     if not problem.looks_across():
-        return merge(spark, gold_rows(_changed(current, change), problem, sequence), target, clauses)
+        changed = _changed(current, change)
+        rows = gold_rows(changed, problem, sequence)
+        return merge_by_key(spark, rows, target, clauses, few=is_few(changed))
     rows, before = predicted(current, problem), _live(read_at(spark, change.silver, _known(change.before)))
     changed = _changed(current, change).select("row_key")
     now = newest(_live(current))
@@ -64,7 +65,8 @@ def write_gold(
     rows = rows.join(keys, "row_key", "left_semi").localCheckpoint()
     told = gold_rows_across(rows, _live(current), problem, sequence, now=now, few=True)
     gone = keys.join(rows, "row_key", "left_anti").withColumn("deleted", F.lit(True))
-    return merge(spark, told.unionByName(gone, allowMissingColumns=True).localCheckpoint(), target, clauses)
+    told = told.unionByName(gone, allowMissingColumns=True).localCheckpoint()
+    return merge_by_key(spark, told, target, clauses, few=is_few(told))
 
 
 def _every_row(current: DataFrame, problem: Problem, sequence: int) -> DataFrame:

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from millrace.contract.problem import Problem
 from spark_jobs.bronze_rows import valid
-from spark_jobs.fenced_write import Target, append, merge, overwrite, read_at
+from spark_jobs.fenced_write import Target, append, is_few, merge_by_key, overwrite, read_at
 from spark_jobs.transforms.merging import (
     layout,
     merge_states,
@@ -45,9 +45,11 @@ def write_silver(
         return append(rows, target) if empty else overwrite(rows, target)
 
     # A broken version of a key changes nothing but what is known about the key's row.
-    touched = judged.where("row_key IS NOT NULL").select("row_key").distinct()
-    current = read_at(spark, target.table, target.base).join(touched, "row_key", "left_semi")
+    touched = judged.where("row_key IS NOT NULL").select("row_key")
+    # Computed once: it takes a look at every row that is there.
+    current = read_at(spark, target.table, target.base).join(touched, "row_key", "left_semi").localCheckpoint()
     merged = rows_of_states(merge_states(states.unionByName(states_of_rows(current, of))), of)
     changed = mark_changes(mark_stale(merged, quarantined), current, of.columns, sequence)
-    clauses = "ON t.row_key = s.row_key WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-    return merge(spark, changed.withColumn("contract_hash", F.lit(problem.contract_hash())), target, clauses)
+    changed = changed.withColumn("contract_hash", F.lit(problem.contract_hash()))
+    clauses = "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+    return merge_by_key(spark, changed, target, clauses, few=is_few(judged))

@@ -19,13 +19,28 @@ SPARK_TYPES = {
 def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
     """Add two structs with a field for each contract column: `given`, whether the file says a value, and `typed`.
 
+    Texts and values are columns of their own first: Spark computes such a column once, however often it is looked at,
+    but unfolds a struct into each of its uses.
+
     Args:
         rows: Bronze rows; `fields` maps a file's column names to text.
     """
     columns = source.columns.items()
-    given = [raw_text(name, column, source).isNotNull().alias(name) for name, column in columns]
-    values = [typed(name, column, source).alias(name) for name, column in columns]
-    return rows.withColumns({"given": F.struct(*given), "typed": F.struct(*values)})
+    texts = {_text(name): raw_text(name, column, source) for name, column in columns}
+    values = {_value(name): typed(F.col(_text(name)), column, source) for name, column in columns}
+    given = [F.col(_text(name)).isNotNull().alias(name) for name in source.columns]
+    told = [F.col(_value(name)).alias(name) for name in source.columns]
+    cast = rows.withColumns(texts).withColumns(values)
+    return cast.withColumns({"given": F.struct(*given), "typed": F.struct(*told)}).drop(*texts, *values)
+
+
+# Names of our own begin with "_", which no column of a contract does.
+def _text(name: str) -> str:
+    return f"_text_{name}"
+
+
+def _value(name: str) -> str:
+    return f"_value_{name}"
 
 
 def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
@@ -44,9 +59,8 @@ def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
     return F.when(~says_nothing, text)
 
 
-def typed(name: str, column: ContractColumn, source: Source) -> Column:
-    """The value of a column; null where there is none or where the text is not of the type."""
-    text = raw_text(name, column, source)
+def typed(text: Column, column: ContractColumn, source: Source) -> Column:
+    """The value of a column's text; null where there is none or where the text is not of the type."""
     if column.type == "string":
         return text
     if column.type in ("integer", "number"):

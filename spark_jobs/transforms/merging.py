@@ -58,8 +58,11 @@ def states_of_rows(rows: DataFrame, of: Layout) -> DataFrame:
 
 def merge_states(states: DataFrame) -> DataFrame:
     """One state a key."""
-    return states.groupBy("row_key").agg(
-        F.min("first").alias("first"), F.max("last").alias("last"), F.max("known").alias("known")
+    # Structs are merged in the order of their keys: distributed first, they are sorted once and not twice.
+    return (
+        states.repartition("row_key")
+        .groupBy("row_key")
+        .agg(F.min("first").alias("first"), F.max("last").alias("last"), F.max("known").alias("known"))
     )
 
 

@@ -79,3 +79,15 @@ def test_spark_does_not_begin_to_write_to_a_branch_that_was_swept(spark: SparkSe
     with pytest.raises(SparkConnectException, match="does not exist"):
         spark_appends(spark, branch, 1)
     assert lake.head(table, branch.name) is None
+
+
+def test_rows_that_spark_deleted_beside_their_file_are_not_counted(spark: SparkSession, table: str) -> None:
+    spark.sql(f"ALTER TABLE lake.{table} SET TBLPROPERTIES ('write.delete.mode' = 'merge-on-read')").collect()
+    for first in (0, 5):
+        five = spark.range(first, first + 5, 1, 1).selectExpr("id AS n", "map('a', 'b') AS told")
+        five.writeTo(f"lake.{table}").append()
+    for gone in ("n = 2", "n IN (4, 6)"):
+        spark.sql(f"DELETE FROM lake.{table} WHERE {gone}").collect()
+    assert lake.count(table) == lake.read(table).num_rows == 7
+    assert lake.count(table, where="n > 3") == 4
+    assert lake.count(table, where="n < 3") == 2

@@ -1,9 +1,8 @@
 """The suites hold every rule of the contract; what is refused is told in full."""
 
-import pytest
-
 from expectations.suites import gold_suite, silver_suite
 from expectations.verdict import Finding, Verdict, refusal
+from expectations.whole_table import whole_table
 from millrace.contract.constraints import HasType, reason, source_constraints
 from millrace.contract.problem import Problem
 from tests.steps.transforming import COLUMNS, problem_named
@@ -17,11 +16,11 @@ def rules(suite: list) -> set[str]:
 
 def test_silver_holds_every_constraint_that_a_type_does_not() -> None:
     wanted = {reason(c) for c in source_constraints(PROBLEM.source) if not isinstance(c, HasType)}
-    assert wanted <= rules(silver_suite(PROBLEM, rows_before=0))
+    assert wanted <= rules(silver_suite(PROBLEM))
 
 
 def test_gold_is_judged_by_its_own_columns() -> None:
-    suite = gold_suite(PROBLEM, rows_before=0)
+    suite = gold_suite(PROBLEM)
     assert not any("phone" in rule or "sold" in rule for rule in rules(suite))
     (columns,) = (e.column_set for e in suite if e.meta["rule"] == "columns:gold")
     assert columns == sorted(["row_key", "event_timestamp", "size", "note", "label", "gold_seq"])
@@ -43,17 +42,20 @@ def test_a_rule_between_columns_of_two_versions_is_not_asked_of_the_merged_row()
     rows |= {"mode": "append"}
     events = Problem.model_validate(source)
     for suite in (silver_suite, gold_suite):
-        asked = {rule for rule in rules(suite(keyed, rows_before=0)) if rule.startswith("cross_column:")}
+        asked = {rule for rule in rules(suite(keyed)) if rule.startswith("cross_column:")}
         assert asked == {"cross_column:both_last", "cross_column:both_first"}
-        assert "cross_column:first_and_last" in rules(suite(events, rows_before=0))
+        assert "cross_column:first_and_last" in rules(suite(events))
 
 
-@pytest.mark.parametrize("suite", [silver_suite, gold_suite])
-def test_a_row_count_may_drop_by_its_limit_and_no_row_more(suite) -> None:
-    of_rule = {e.meta["rule"]: e for e in suite(PROBLEM, rows_before=15)}
-    assert of_rule["rows:min_rows"].min_value == 3
-    assert of_rule["rows:max_row_count_drop"].min_value == 14  # 13.5 rows are 14
-    assert "rows:max_row_count_drop" not in rules(suite(PROBLEM, rows_before=0))
+def test_a_row_count_may_drop_by_its_limit_and_no_row_more() -> None:
+    def broken(rows: int, before: int, repeated: int = 0) -> set[str]:
+        found = whole_table(PROBLEM.source, rows=rows, rows_before=before, repeated=repeated)
+        return {finding.rule for finding in found if not finding.passed}
+
+    assert broken(14, 15) == set()  # 13.5 rows are 14
+    assert broken(13, 15) == {"rows:max_row_count_drop"}
+    assert broken(2, 0) == {"rows:min_rows"}
+    assert broken(15, 15, repeated=1) == {"unique:row_key"}
 
 
 def test_a_refusal_names_each_broken_rule_with_what_was_seen_and_the_limit() -> None:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import great_expectations.expectations as gxe
 import pytest
 from pyspark.sql import SparkSession
 
+from expectations.verdict import Finding
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.constraints import Constraint, InRange, source_constraints
@@ -22,7 +22,7 @@ from spark_jobs.fenced_write import Target, merge
 from tests.steps.transforming import gold, ingest, own_problem, quarantine, silver, to_gold
 
 pytestmark = pytest.mark.stack
-AT_MOST_ONE_ROW = gxe.ExpectTableRowCountToBeBetween(max_value=1, meta={"rule": "rows:at_most_one"})
+AT_MOST_ONE_ROW = Finding("rows:at_most", None, 2, "≤ 1", passed=False)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_replay_that_the_check_refuses_is_no_batch_and_holds_nothing_up(
         ingest(problem, "a", "k1,2026-01-01,50,old,1,1", "k2,2026-01-01,5,old,1,1")
         to_gold(spark, problem, "older")
     with monkeypatch.context() as refusing:
-        refusing.setattr("expectations.suites.row_count_expectations", lambda *_: [AT_MOST_ONE_ROW])
+        refusing.setattr("millrace.steps.quality_check.whole_table", lambda *_, **__: [AT_MOST_ONE_ROW])
         with pytest.raises(VerdictError, match="check of"):
             replay_quarantine(spark, problem, attempt="refused", run_id="refused")
     assert refused_batches(problem) == []

@@ -8,7 +8,7 @@ from expectations.suites import gold_suite
 from millrace.adapters import lake
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.steps.quality_check import pass_or_drop
+from millrace.steps.quality_check import judge_whole, pass_or_drop
 from millrace.steps.written import already_published, branch_of
 from spark_jobs.fenced_write import read_at
 
@@ -31,10 +31,11 @@ def check_gold_data(
     told = {name: built[name] for name in ("table", "snapshot_id", "changed")}
     if already_published(built):
         return told
-    rows = read_at(spark, built["table"], built["snapshot_id"])
-    suite = gold_suite(problem, rows_before=lake.count(built["table"], built["base"]))
+    before, rows = (read_at(spark, built["table"], built[one]) for one in ("base", "snapshot_id"))
+    of_run = rows.where(f"gold_seq = {built['gold_seq']}")
+    findings = judge_whole(problem, built, before=before, rows=rows, of_run=of_run)
     try:
-        return told | pass_or_drop(problem, built, rows, suite, stage="gold")
+        return told | pass_or_drop(problem, built, of_run, gold_suite(problem), stage="gold", findings=findings)
     except VerdictError:
         if checked and checked["branch"]:
             lake.drop_branch(branch_of(checked))

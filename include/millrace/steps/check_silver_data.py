@@ -1,4 +1,8 @@
-"""The checkpoint of silver: only what passes becomes visible."""
+"""The checkpoint of silver: only what passes becomes visible.
+
+The rows that a run wrote are judged one by one; the others were when they came, by the same contract. Of the table as a
+whole only what is cheap to read is asked.
+"""
 
 from typing import Any
 
@@ -8,7 +12,8 @@ from expectations.suites import silver_suite
 from expectations.verdict import Finding
 from millrace.adapters import lake
 from millrace.contract.problem import Problem
-from millrace.steps.quality_check import pass_or_drop
+from millrace.steps import recorded
+from millrace.steps.quality_check import judge_whole, pass_or_drop
 from millrace.steps.written import already_published, branch_of
 from spark_jobs.fenced_write import read_at
 
@@ -34,15 +39,21 @@ def check_silver_data(spark: SparkSession, problem: Problem, transformed: dict[s
     if already_published(transformed):
         return told
     branch = branch_of(transformed)
-    rows = read_at(spark, branch.table, transformed["snapshot_id"]).where("NOT deleted")
-    before = lake.count(branch.table, branch.base, where="deleted == false")
-    suite = silver_suite(problem, rows_before=before)
+    before, rows = (
+        read_at(spark, branch.table, one).where("NOT deleted") for one in (branch.base, transformed["snapshot_id"])
+    )
+    of_run = rows.where(f"changed_seq = {_seen(branch).changed_seq}")
+    findings = judge_whole(problem, transformed, before=before, rows=rows, of_run=of_run)
     # The rows of a replay, which has no span, were judged as part of the batch that they came with.
-    findings = [quarantined_share(problem, transformed)] if "span" in transformed else []
-    told |= pass_or_drop(problem, transformed, rows, suite, stage="silver", findings=findings)
+    findings += [quarantined_share(problem, transformed)] if "span" in transformed else []
+    told |= pass_or_drop(problem, transformed, of_run, silver_suite(problem), stage="silver", findings=findings)
     if transformed["rebuilt"]:
         return told | {"branch": branch.name, "base": branch.base}
     return told | {"snapshot_id": lake.publish(branch)}
+
+
+def _seen(branch: lake.Branch) -> recorded.Recorded:
+    return recorded.recorded(branch.table, recorded.BRONZE_SNAPSHOT, branch.name)
 
 
 def quarantined_share(problem: Problem, transformed: dict[str, Any]) -> Finding:

@@ -32,8 +32,13 @@ _TYPES: dict[ColumnType, IcebergType] = {
     "timestamp": TimestamptzType(),
 }
 
-# A MERGE then writes what changed beside what stays, instead of every file that holds a changed row.
-_MERGE_ON_READ = {f"write.{operation}.mode": "merge-on-read" for operation in ("merge", "update", "delete")}
+_MERGE_ON_READ = {
+    # A MERGE then writes what changed beside what stays, instead of every file that holds a changed row.
+    **{f"write.{operation}.mode": "merge-on-read" for operation in ("merge", "update", "delete")},
+    # And writes rows where they are: by default all that are new are sent to one task, and sorted.
+    "write.merge.distribution-mode": "none",
+    "write.spark.fanout.enabled": "true",
+}
 
 _POSITION = (
     ("input_rank", IntegerType()),

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from expectations.checkpoints import check
 from expectations.data_docs import render_page
 from expectations.verdict import Finding, refusal
+from expectations.whole_table import whole_table
 from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
@@ -18,6 +19,7 @@ from millrace.settings import get_settings
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import RefusedBatch, Stage, refuse, way_out
 from millrace.steps.written import branch_of
+from spark_jobs.whole_table import count_all, count_beside
 
 log = logging.getLogger("millrace")
 
@@ -77,6 +79,24 @@ def _way_out(problem: Problem, batch: RefusedBatch | None, docs: str) -> str:
     if batch:
         return way_out(problem, batch)
     return f"mend the contract, `millrace plan {problem.problem}` shows what that would change. The report is {docs}"
+
+
+def judge_whole(
+    problem: Problem, written: dict[str, Any], *, before: DataFrame, rows: DataFrame, of_run: DataFrame
+) -> list[Finding]:
+    """What the table must hold as a whole.
+
+    Args:
+        written: table and rebuilt of the attempt.
+        before: Every row that the published table holds.
+        rows: Every row that it would hold.
+        of_run: Those of them that the attempt wrote.
+    """
+    with phase(f"count {written['table']}") as told:
+        rows_before = before.count()
+        counted = count_all(rows) if written["rebuilt"] or not rows_before else count_beside(rows, of_run)
+        told["rows"] = counted.rows
+    return whole_table(problem.source, rows=counted.rows, rows_before=rows_before, repeated=counted.repeated)
 
 
 def _keep_docs(problem: Problem, stage: str, run_id: str, page: str, verdict: dict[str, Any]) -> dict[str, str]:

@@ -78,8 +78,8 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         seen = _seen(silver, branch.name)
         rejected = rejected_files(problem)
         span = _span(problem, branch, seen, rejected, bronze.snapshot_id)
-        read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected).persist()
-        rows = judged_rows(read, problem)
+        read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected)
+        rows = judged_rows(read, problem).persist()
         try:
             with phase(f"judge {problem.source_name}") as told:
                 counts = receipt(rows)
@@ -94,7 +94,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             quarantined = _publish_quarantine(spark, batch)
             return _write_silver(spark, batch, branch, quarantined)
         finally:
-            read.unpersist()
+            rows.unpersist()
 
 
 def _is_settled(problem: Problem, seen: recorded.Recorded, bronze_snapshot: int) -> bool:
