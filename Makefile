@@ -45,7 +45,7 @@ test-faults: setup ## Kill services mid-work and compare the tables
 nemesis: setup ## Kill at random while files land, N rounds, and compare the tables (N=100)
 	@$(PYTEST) -s tests/faults/test_nemesis.py --rounds $(or $(N),100)
 
-bench: setup ## Measure the path, the model and the search
+bench: setup ## Measure the path, growth, the model and the search
 	@$(PYTEST) -m bench -s benchmarks
 
 lint: setup ## Check the problem files (include/problems/*.yaml)
