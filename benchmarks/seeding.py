@@ -75,9 +75,10 @@ def settle(spark: SparkSession, problem: Problem, raw: DataFrame) -> None:
         recorded.REJECTED_FILES: "",
         recorded.CHANGED_SEQ: "1",
     }
-    judged = judged_rows(identify(cast_rows(raw, problem.source), problem.source), problem)
+    judged = judged_rows(identify(cast_rows(raw, problem.source), problem.source), problem).persist()
     target = Target(branch.table, branch.name, branch.base, properties)
     write_silver(spark, problem, judged, target, quarantined=None, sequence=1, empty=True, rebuild=False)
+    judged.unpersist()
     lake.publish(branch)
 
 
