@@ -10,7 +10,7 @@ import pytest
 from millrace.adapters import supervised
 from millrace.contract.problem import Problem
 from millrace.drills.gate import Gate, behind_gate, closed_gate
-from spark_jobs import silver
+from spark_jobs import fenced_write
 from tests.dags.running import run_stage
 from tests.faults.conftest import Undisturbed
 from tests.tables import fingerprints
@@ -46,10 +46,10 @@ def kill_spark_at(gate: Gate) -> int:
 
 def once_gated(monkeypatch: pytest.MonkeyPatch) -> None:
     """The next merge into silver stops before the gate; later ones pass."""
-    merge = silver.merge
+    merge = fenced_write.merge
 
-    def once(*arguments: Any) -> None:
-        monkeypatch.setattr(silver, "merge", merge)
-        behind_gate(merge, GATE)(*arguments)
+    def once(*arguments: Any, **more: Any) -> None:
+        monkeypatch.setattr(fenced_write, "merge", merge)
+        behind_gate(merge, GATE)(*arguments, **more)
 
-    monkeypatch.setattr(silver, "merge", once)
+    monkeypatch.setattr(fenced_write, "merge", once)

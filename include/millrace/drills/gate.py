@@ -56,8 +56,8 @@ def closed_gate(number: int) -> Iterator[Gate]:
 def behind_gate(write: Write, number: int) -> Write:
     """A function like `append` and `merge` of `spark_jobs.fenced_write`, whose rows have to pass the gate."""
 
-    def gated(*arguments: Any) -> None:
-        write(*(_gated(each, number) if isinstance(each, DataFrame) else each for each in arguments))
+    def gated(*arguments: Any, **more: Any) -> None:
+        write(*(_gated(each, number) if isinstance(each, DataFrame) else each for each in arguments), **more)
 
     return gated
 

@@ -21,7 +21,7 @@ from millrace.drills.gate import Gate, behind_gate
 from millrace.settings import ROOT, get_settings
 from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.transform_data import transform_data
-from spark_jobs import silver
+from spark_jobs import fenced_write, silver
 
 PATIENCE_SECONDS = 300
 STANDS_SECONDS = 3_600
@@ -48,8 +48,9 @@ def what_became_of(zombie: "subprocess.Popen[str]") -> dict[str, Any]:
 
 def main(name: str, gate: int) -> None:
     problem = get_problem(name, get_settings().problems_dir)
-    for write in ("append", "merge"):
-        setattr(silver, write, behind_gate(getattr(silver, write), gate))
+    # The merge itself, not what is computed before it: both are reached from silver.
+    for module, write in ((silver, "append"), (fenced_write, "merge")):
+        setattr(module, write, behind_gate(getattr(module, write), gate))
     with session() as spark:
         # The gate is one side of a join, for which Spark waits five minutes; a retry on a busy machine may take longer.
         spark.conf.set("spark.sql.broadcastTimeout", str(STANDS_SECONDS))
