@@ -17,7 +17,7 @@ def batches(problem: ProblemName) -> None:
 
     Outdated: nobody decided it in time; more files landed, or the contract changed, and a newer batch took its place.
     """
-    from millrace.steps.decide_batch import is_in_turn
+    from millrace.steps.decide_batch import in_turn
     from millrace.steps.refused_batches import refused_batches
 
     contract = find_problem(problem)
@@ -25,12 +25,13 @@ def batches(problem: ProblemName) -> None:
     if not found:
         console.print(f"No batch of {problem} was ever refused.")
         return
+    waiting = in_turn(contract)
     table = Table(*(Column(words, overflow="fold") for words in ("batch", "state", "when", "by", "why", "files")))
     for one in found:
         named = one.set_aside_by_rejection
         files = [file.path for file in named[:5]] + ([f"and {len(named) - 5} more"] if len(named) > 5 else [])
         why = one.why if one.state == "refused" else f"{one.why}\n{one.state}: {one.reason}"
-        state = "outdated" if one.state == "refused" and not is_in_turn(contract, one) else one.state
+        state = "outdated" if one.state == "refused" and one.batch not in waiting else one.state
         when = f"{one.at:%Y-%m-%d %H:%M}"
         table.add_row(f"{one.batch} ({one.stage})", state, when, one.actor, escape(why), escape("\n".join(files)))
     console.print(table)

@@ -45,7 +45,11 @@ def build_gold_data(
     head = accepted or lake.head(silver, ref)
     commit = accepted or lake.newest_with(silver, recorded.BRONZE_SNAPSHOT, ref)
     upstream = recorded.told_by(commit, recorded.BRONZE_SNAPSHOT)
-    if head is None or upstream.upstream is None or _is_settled(_seen(gold), problem, head.snapshot_id, upstream):
+    if (
+        head is None
+        or upstream.upstream is None
+        or _is_settled(recorded.of_gold(problem), problem, head.snapshot_id, upstream)
+    ):
         return nothing_new(gold, run_id)
     if upstream.contract_hash != contract_hash:
         raise MillraceError(
@@ -63,7 +67,7 @@ def build_gold_data(
 
 def _accepted(problem: Problem, ref: str) -> lake.Head | None:
     """The state of silver that a person let into gold, though its check refused it: that one, and none after it."""
-    batch = waiting(problem, "gold", _seen(names.gold(problem.problem)))
+    batch = waiting(problem, "gold", recorded.of_gold(problem))
     if batch is None or not batch.stands_alone:
         return None
     for commit in lake.history(names.silver(problem.source_name), ref):
@@ -91,7 +95,7 @@ def _write(
     silver: recorded.Recorded,
     run_id: str,
 ) -> dict[str, Any]:
-    seen = _seen(branch.table, branch.name)
+    seen = recorded.of_gold(problem, branch.name)
     sequence = seen.gold_seq + 1
     commits = silver_commits(problem, silver_snapshot, seen.upstream, ref=ref)
     rebuild = recorded.must_rebuild(branch, seen, problem.gold_hash())
@@ -129,7 +133,3 @@ def _write(
 def _is_there(problem: Problem, silver_snapshot: int | None) -> bool:
     table = lake.catalog().load_table(names.silver(problem.source_name))
     return silver_snapshot is None or table.snapshot_by_id(silver_snapshot) is not None
-
-
-def _seen(table: str, ref: str = lake.MAIN) -> recorded.Recorded:
-    return recorded.recorded(table, recorded.SILVER_SNAPSHOT, ref)

@@ -42,7 +42,7 @@ def check_silver_data(spark: SparkSession, problem: Problem, transformed: dict[s
     before, rows = (
         read_at(spark, branch.table, one).where("NOT deleted") for one in (branch.base, transformed["snapshot_id"])
     )
-    of_run = rows.where(f"changed_seq = {_seen(branch).changed_seq}")
+    of_run = rows.where(f"changed_seq = {recorded.of_silver(problem, branch.name).changed_seq}")
     findings = judge_whole(problem, transformed, before=before, rows=rows, of_run=of_run)
     # The rows of a replay, which has no span, were judged as part of the batch that they came with.
     findings += [quarantined_share(problem, transformed)] if "span" in transformed else []
@@ -50,10 +50,6 @@ def check_silver_data(spark: SparkSession, problem: Problem, transformed: dict[s
     if transformed["rebuilt"]:
         return told | {"branch": branch.name, "base": branch.base}
     return told | {"snapshot_id": lake.publish(branch)}
-
-
-def _seen(branch: lake.Branch) -> recorded.Recorded:
-    return recorded.recorded(branch.table, recorded.BRONZE_SNAPSHOT, branch.name)
 
 
 def quarantined_share(problem: Problem, transformed: dict[str, Any]) -> Finding:

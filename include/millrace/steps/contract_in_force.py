@@ -2,7 +2,6 @@
 
 from millrace.adapters import applied_contracts
 from millrace.adapters.applied_contracts import Applied
-from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
@@ -10,8 +9,8 @@ from millrace.steps import recorded
 
 def is_changed(problem: Problem) -> bool:
     """Whether silver or gold holds rows of another contract than the problem file's."""
-    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
-    gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    silver = recorded.of_silver(problem)
+    gold = recorded.of_gold(problem)
     return silver.contract_hash not in (None, problem.contract_hash()) or gold.contract_hash not in (
         None,
         problem.gold_hash(),
@@ -26,8 +25,8 @@ def is_applied(problem: Problem) -> bool:
 
 def in_force(problem: Problem) -> Applied | None:
     """The contract that gold follows, or silver where there is no gold; None where nothing was recorded of it."""
-    gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT).contract_hash
-    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT).contract_hash
+    gold = recorded.of_gold(problem).contract_hash
+    silver = recorded.of_silver(problem).contract_hash
     followed = gold or silver
     return applied_contracts.of_hash(problem.problem, followed) if followed else None
 

@@ -9,7 +9,7 @@ from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing
-from millrace.steps.recorded import BRONZE_SNAPSHOT, SILVER_SNAPSHOT, is_empty, recorded
+from millrace.steps.recorded import is_empty, of_gold, of_silver
 from millrace.steps.refused_batches import RefusedBatch, landings, refused_batches, rejected_files, waiting
 
 
@@ -48,16 +48,14 @@ def decide(
     return replace(found, state=state, actor=actor, reason=reason)
 
 
-def is_in_turn(problem: Problem, refused: RefusedBatch) -> bool:
-    """Whether a batch is the next one for its table. Else it is taken in, or a newer one took its place."""
-    upstream = BRONZE_SNAPSHOT if refused.stage == "silver" else SILVER_SNAPSHOT
-    table = names.silver(problem.source_name) if refused.stage == "silver" else names.gold(problem.problem)
-    next_one = waiting(problem, refused.stage, recorded(table, upstream))
-    return next_one is not None and next_one.batch == refused.batch
+def in_turn(problem: Problem) -> set[str]:
+    """The batches that are next for their tables. Others are taken in, or a newer one took their place."""
+    next_ones = (waiting(problem, "silver", of_silver(problem)), waiting(problem, "gold", of_gold(problem)))
+    return {one.batch for one in next_ones if one is not None}
 
 
 def _demand_in_turn(problem: Problem, refused: RefusedBatch) -> None:
-    if is_in_turn(problem, refused):
+    if refused.batch in in_turn(problem):
         return
     raise MillraceError(
         "The batch is outdated: more files landed, the contract changed, or its files were taken in",

@@ -4,7 +4,7 @@ from millrace.adapters import lake, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps.lineage import bronze_of_gold
-from millrace.steps.recorded import BRONZE_SNAPSHOT, SILVER_SNAPSHOT, recorded
+from millrace.steps.recorded import BRONZE_SNAPSHOT, of_gold, recorded
 
 
 def needed_snapshots(problem: Problem, table: str) -> set[int | None]:
@@ -16,7 +16,7 @@ def needed_snapshots(problem: Problem, table: str) -> set[int | None]:
             in_gold = {bronze_of_gold(problem)} - {None}
             return {recorded(reader, BRONZE_SNAPSHOT).upstream for reader in readers} | in_gold
         if table == names.silver(source):
-            return {recorded(names.gold(problem.problem), SILVER_SNAPSHOT).upstream}
+            return {of_gold(problem).upstream}
     if table == names.gold(problem.problem):
         # Whoever reads gold with another tool is told to read what the warehouse was loaded from.
         loaded = warehouse.loaded(problem.problem)

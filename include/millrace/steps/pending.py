@@ -46,7 +46,7 @@ PENDING: dict[str, Callable[[Problem], str | None]] = {
 
 def _silver_behind(problem: Problem) -> str | None:
     bronze = names.bronze_files(problem.source_name)
-    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
+    silver = recorded.of_silver(problem)
     if undecided := _refused(problem, "silver", silver):
         return undecided
     if silver.rejected_files != rejected_digest(problem, rejected_files(problem), silver.upstream):
@@ -67,8 +67,8 @@ def _silver_behind(problem: Problem) -> str | None:
 
 
 def _gold_behind(problem: Problem) -> str | None:
-    silver = recorded.recorded(names.silver(problem.source_name), recorded.BRONZE_SNAPSHOT)
-    gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    silver = recorded.of_silver(problem)
+    gold = recorded.of_gold(problem)
     if undecided := _refused(problem, "gold", gold):
         return undecided
     if gold.changed_seq < silver.changed_seq:
@@ -103,7 +103,7 @@ def _warehouse_behind(problem: Problem) -> str | None:
 
 def _star_behind(problem: Problem) -> str | None:
     table = names.silver(problem.source_name)
-    silver = recorded.recorded(table, recorded.BRONZE_SNAPSHOT)
+    silver = recorded.of_silver(problem)
     # The star is loaded when gold is, so nothing is missing before there is one.
     if problem.warehouse is None or silver.upstream is None or lake.head(names.gold(problem.problem)) is None:
         return None

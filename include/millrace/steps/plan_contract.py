@@ -75,7 +75,7 @@ def plan_contract(spark: SparkSession, problem: Problem) -> Plan:
     """Judge every row that silver was made of by the contract of the problem file, and compare."""
     source_name = problem.source_name
     silver = recorded.recorded(names.silver(source_name), recorded.BRONZE_SNAPSHOT)
-    gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
+    gold = recorded.of_gold(problem)
     silver_changes = silver.contract_hash not in (None, problem.contract_hash())
     gold_changes = gold.contract_hash not in (None, problem.gold_hash())
     tables = [names.quarantine(source_name), names.silver(source_name)] if silver_changes else []

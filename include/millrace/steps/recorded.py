@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from millrace.adapters import lake
 from millrace.adapters.lake.evolution import lacks_columns
+from millrace.contract import names
 from millrace.contract.errors import MillraceError
+from millrace.contract.problem import Problem
 
 BRONZE_SNAPSHOT = "millrace.bronze-snapshot"
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
@@ -46,6 +48,16 @@ def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
         upstream: The property that tells the snapshot of the layer before.
     """
     return told_by(lake.newest_with(table, upstream, ref), upstream)
+
+
+def of_silver(problem: Problem, ref: str = lake.MAIN) -> Recorded:
+    """What silver records of bronze."""
+    return recorded(names.silver(problem.source_name), BRONZE_SNAPSHOT, ref)
+
+
+def of_gold(problem: Problem, ref: str = lake.MAIN) -> Recorded:
+    """What gold records of silver."""
+    return recorded(names.gold(problem.problem), SILVER_SNAPSHOT, ref)
 
 
 def told_by(commit: lake.Head | None, upstream: str) -> Recorded:

@@ -14,7 +14,7 @@ from millrace.adapters.batch_decisions import BatchTransition, State
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing, Span, batch_id, digest
-from millrace.steps.recorded import SILVER_SNAPSHOT, Recorded, recorded
+from millrace.steps.recorded import Recorded, of_gold
 
 Stage = Literal["silver", "gold"]
 CHECK = "check"
@@ -172,7 +172,7 @@ def way_out(problem: Problem, refused: RefusedBatch) -> str:
 
 def _accepted_in_silver(problem: Problem, gold: RefusedBatch, every: list[RefusedBatch]) -> RefusedBatch | None:
     """The batch of silver, new to gold, that brought these rows, if a person let it past these rules."""
-    in_gold = recorded(names.gold(problem.problem), SILVER_SNAPSHOT).changed_seq
+    in_gold = of_gold(problem).changed_seq
     for one in every:
         if one.stage != "silver" or one.state != "accepted" or one.span.sequence <= in_gold:
             continue

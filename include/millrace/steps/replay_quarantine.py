@@ -38,11 +38,11 @@ def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, ru
     """
     demand_applied(problem)
     silver, quarantine = names.silver(problem.source_name), names.quarantine(problem.source_name)
-    if recorded.recorded(silver, recorded.BRONZE_SNAPSHOT).upstream is None or lake.head(quarantine) is None:
+    if recorded.of_silver(problem).upstream is None or lake.head(quarantine) is None:
         return _told(judged=0)
     branch = lake.cut_branch(silver, attempt)
     with dropped_on_failure(branch):
-        seen = recorded.recorded(silver, recorded.BRONZE_SNAPSHOT, branch.name)
+        seen = recorded.of_silver(problem, branch.name)
         _demand_same_contract(problem, seen)
         _refuse_beside_a_batch(problem, seen)
         # After the branch was cut: whatever its rows are stale for was published to quarantine before.
@@ -159,8 +159,7 @@ def _demand_same_contract(problem: Problem, seen: recorded.Recorded) -> None:
 
 
 def _refuse_beside_a_batch(problem: Problem, seen: recorded.Recorded) -> None:
-    of_gold = recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
-    batch = waiting(problem, "silver", seen) or waiting(problem, "gold", of_gold)
+    batch = waiting(problem, "silver", seen) or waiting(problem, "gold", recorded.of_gold(problem))
     if batch is not None:
         raise VerdictError(
             "A refused batch waits to be decided, and a replay would come between",

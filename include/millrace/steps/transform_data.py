@@ -68,14 +68,15 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     if bronze is None:
         return nothing_new(silver, run_id)
     demand_applied(problem)
-    if _is_settled(problem, _seen(silver), bronze.snapshot_id) or _is_gold_first(problem, _seen(silver)):
+    seen = recorded.of_silver(problem)
+    if _is_settled(problem, seen, bronze.snapshot_id) or _is_gold_first(problem, seen):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
     branch = lake.cut_branch(silver, attempt)
     with dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
-        seen = _seen(silver, branch.name)
+        seen = recorded.of_silver(problem, branch.name)
         rejected = rejected_files(problem)
         span = _span(problem, branch, seen, rejected, bronze.snapshot_id)
         read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected)
@@ -108,13 +109,9 @@ def _is_gold_first(problem: Problem, seen: recorded.Recorded) -> bool:
     refused = waiting(problem, "silver", seen)
     if refused is None or refused.state != "refused":
         return False
-    gold = _of_gold(problem)
+    gold = recorded.of_gold(problem)
     of_gold = waiting(problem, "gold", gold)
     return gold.changed_seq < seen.changed_seq and (of_gold is None or of_gold.state == "accepted")
-
-
-def _of_gold(problem: Problem) -> recorded.Recorded:
-    return recorded.recorded(names.gold(problem.problem), recorded.SILVER_SNAPSHOT)
 
 
 def _span(
@@ -126,7 +123,7 @@ def _span(
     refused = waiting(problem, "silver", seen)
     if refused is None and rebuild:
         # A rebuilt silver is published with gold: what gold was accepted with is that silver, and no later one.
-        of_gold = waiting(problem, "gold", _of_gold(problem))
+        of_gold = waiting(problem, "gold", recorded.of_gold(problem))
         refused = of_gold if of_gold and of_gold.span.rebuild else None
     until = (_still_there(table, refused.span.until) if refused and refused.stands_alone else None) or newest
     after = None if rebuild else _still_there(table, seen.upstream)
@@ -144,7 +141,7 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
     table, contract_hash = names.quarantine(batch.problem.source_name), batch.problem.contract_hash()
     with phase(f"write {table}") as told:
         branch = lake.cut_branch(table, batch.attempt)
-        if _seen(table, branch.name).is_at(batch.span.until, contract_hash):
+        if recorded.recorded(table, recorded.BRONZE_SNAPSHOT, branch.name).is_at(batch.span.until, contract_hash):
             lake.drop_branch(branch)
             snapshot_id = branch.base
         else:
@@ -195,10 +192,6 @@ def _write_silver(
 def _over_limit(batch: _Batch) -> list[list[str | int]]:
     over = over_limit(batch.receipt.by_file, batch.problem.source.quality.max_quarantined_share)
     return [[one.file.path, one.file.landed, one.rows, one.quarantined] for one in over[:OVER_LIMIT_TOLD]]
-
-
-def _seen(table: str, ref: str = lake.MAIN) -> recorded.Recorded:
-    return recorded.recorded(table, recorded.BRONZE_SNAPSHOT, ref)
 
 
 def _still_there(table: str, snapshot_id: int | None) -> int | None:
