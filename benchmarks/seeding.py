@@ -94,11 +94,29 @@ def copy_files(table: str, folder: Path, where: str | None = None) -> str:
     return str(folder / "*.parquet")
 
 
-def plain_append(spark: SparkSession, problem: Problem, *, after: int, until: int, table: str) -> None:
-    """What nobody could do less: cast the fields of a span of bronze, and write them to a new table."""
+def plain_append(spark: SparkSession, problem: Problem, *, after: int, until: int, table: str, told: bool) -> None:
+    """What nobody could do less: cast the fields of a span of bronze, and write them to a new table.
+
+    Args:
+        told: Whether it tells as much of a row as silver does: its key, where it came from, and by which contract.
+    """
     columns = problem.source.columns.items()
-    cast = [f"try_cast(fields['{name}'] AS {SPARK_TYPES[column.type]}) AS {name}" for name, column in columns]
+    chosen = [f"try_cast(fields['{name}'] AS {SPARK_TYPES[column.type]}) AS {name}" for name, column in columns]
+    if told:
+        position = (
+            "struct(0 AS input_rank, '' AS epoch, unix_micros(last_modified) AS major, path, row_number AS minor)"
+        )
+        (key,) = problem.source.primary_key
+        chosen += [
+            f"concat('[\"', fields['{key}'], '\"]') AS row_key",
+            f"try_cast(fields['{problem.source.event_timestamp}'] AS timestamp) AS event_timestamp",
+            *(f"{position} AS {name}_position" for name in ("first", "last", "label")),
+            "1L AS changed_seq",
+            "false AS deleted",
+            "CAST(NULL AS timestamp) AS stale_since",
+            f"'{problem.contract_hash()}' AS contract_hash",
+            "path AS source_file",
+        ]
     span = spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until)
-    span.table(names.bronze_files(problem.source_name)).where("record = 'row'").selectExpr(*cast).writeTo(
-        table
-    ).append()
+    rows = span.table(names.bronze_files(problem.source_name)).where("record = 'row'").selectExpr(*chosen)
+    rows.writeTo(table).using("iceberg").create()

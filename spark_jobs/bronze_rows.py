@@ -1,17 +1,19 @@
 """Rows of bronze: those that came after one snapshot, up to another, read and judged by the contract."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.storagelevel import StorageLevel
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import Landing
 from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
-from spark_jobs.transforms.identity import identify
+from spark_jobs.transforms.identity import POSITION, identify
 from spark_jobs.transforms.quarantine import judge
 
 
@@ -45,14 +47,33 @@ def read_rows(
 def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
     """Rows with the codes of what they break in `reasons`; what the file said (`fields`, `raw`) of broken rows only.
 
-    Keep them in memory where they are looked at more than once: a condition on `reasons` would go down to where the
-    rows are read, and judge them there again.
+    Use `kept` where they are looked at more than once: a condition on `reasons` would go down to where the rows are
+    read, and judge them there again.
     """
     judged = judge(read, problem.source)
     said = {name: F.when(F.size("reasons") > 0, F.col(name)) for name in ("fields", "raw")}
     return judged.withColumns(said).select(
         "path", "row_number", "fields", "raw", "typed", "row_key", "event_timestamp", "position", "reasons"
     )
+
+
+@contextmanager
+def kept(judged: DataFrame, problem: Problem) -> Iterator[DataFrame]:
+    """The same judged rows, computed once for as long as this lasts.
+
+    Kept as plain columns: of these Spark reads back what is asked for, of a struct always the whole. And on the disk:
+    ten million rows would fill the heap, and every sort after them waited for the garbage collector.
+    """
+    structs = {"typed": tuple(problem.source.columns), "position": POSITION}
+    plain = {struct: {f"_{struct}_{field}": field for field in fields} for struct, fields in structs.items()}
+    others = ("row_number", "fields", "raw", "row_key", "event_timestamp", "reasons")
+    apart = [F.col(struct).getField(f).alias(name) for struct, fields in plain.items() for name, f in fields.items()]
+    rows = judged.select(*others, *apart).persist(StorageLevel.DISK_ONLY)
+    together = [F.struct(*(F.col(n).alias(f) for n, f in fields.items())).alias(s) for s, fields in plain.items()]
+    try:
+        yield rows.select(F.col("_position_path").alias("path"), *others, *together)
+    finally:
+        rows.unpersist()
 
 
 def bronze(spark: SparkSession, source: str, *, after: int | None, until: int) -> DataFrame:

@@ -1,5 +1,8 @@
 """From the text of a file to typed values. What cannot be read becomes null here and a reason in `quarantine`."""
 
+from functools import reduce
+from operator import or_
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -50,13 +53,20 @@ def raw_text(name: str, column: ContractColumn, source: Source) -> Column:
         # A file that came before the contract knew the column holds it under the file's own name.
         text = F.coalesce(text, F.try_element_at(F.col("fields"), F.lit(column.header)))
     if source.trim:
-        text = F.btrim(text, F.lit(BLANKS))
+        text = _trimmed(text)
     says_nothing = text.isin(*source.null_values, *column.null_values)
     if column.type == "integer":
         # "0.0" is the zero that stands for "no value", too.
-        plain = F.regexp_replace(_with_point(text, source), whole(r"([+-]?[0-9]+)\.0+"), "$1")
-        says_nothing = says_nothing | plain.isin(*source.null_values, *column.null_values)
+        pointed = _with_point(text, source)
+        plain = F.regexp_replace(pointed, whole(r"([+-]?[0-9]+)\.0+"), "$1")
+        says_nothing = says_nothing | (pointed.contains(".") & plain.isin(*source.null_values, *column.null_values))
     return F.when(~says_nothing, text)
+
+
+def _trimmed(text: Column) -> Column:
+    """Looks at both ends first: most texts have no blanks there, and taking them away is a walk through the text."""
+    padded = reduce(or_, (end(text, F.lit(blank)) for blank in BLANKS for end in (F.startswith, F.endswith)))
+    return F.when(padded, F.btrim(text, F.lit(BLANKS))).otherwise(text)
 
 
 def typed(text: Column, column: ContractColumn, source: Source) -> Column:
@@ -73,7 +83,7 @@ def typed(text: Column, column: ContractColumn, source: Source) -> Column:
     elif column.type == "timestamp":
         # Spark reads "10:20" and "10:20:30Z", but not "10:20Z".
         with_seconds = F.regexp_replace(text, r"([T ][0-9]{2}:[0-9]{2})(?!:)( ?[ZU+-])", "$1:00$2")
-        value = with_seconds.try_cast("timestamp")
+        value = F.coalesce(text.try_cast("timestamp"), with_seconds.try_cast("timestamp"))
     elif column.type == "integer":
         value = F.substring_index(text, ".", 1).try_cast(SPARK_TYPES[column.type])
     else:

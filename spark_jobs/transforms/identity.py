@@ -5,6 +5,9 @@ from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
 
+POSITION = ("input_rank", "epoch", "major", "path", "minor")
+"""The fields of `position`."""
+
 
 def identify(rows: DataFrame, source: Source) -> DataFrame:
     """Add `row_key`, `event_timestamp` and `position`.

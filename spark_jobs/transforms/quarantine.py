@@ -39,11 +39,14 @@ def judge(rows: DataFrame, source: Source) -> DataFrame:
     Args:
         rows: Bronze rows with `given` and `typed` (see `casting.cast_rows`).
     """
-    codes = [F.when(broken(c, source), F.lit(reason(c))) for c in source_constraints(source)]
+    breaks = [(broken(constraint, source), reason(constraint)) for constraint in source_constraints(source)]
+    codes = F.array_compact(F.array(*(F.when(is_broken, F.lit(code)) for is_broken, code in breaks)))
+    # Spark interprets what filters an array, so of valid rows, which are most, it is not asked.
+    any_broken = F.greatest(F.lit(False), F.lit(False), *(is_broken for is_broken, _ in breaks))
+    none = F.array().cast("array<string>")
     malformed = F.array(F.lit(FIELD_COUNT))
-    return rows.withColumn(
-        "reasons", F.when(F.col("malformed").isNotNull(), malformed).otherwise(F.array_compact(F.array(*codes)))
-    )
+    reasons = F.when(F.col("malformed").isNotNull(), malformed).when(any_broken, codes).otherwise(none)
+    return rows.withColumn("reasons", reasons)
 
 
 def broken(constraint: Constraint, source: Source) -> Column:

@@ -16,7 +16,7 @@ from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
-from spark_jobs.bronze_rows import judged_rows, not_of, read_rows
+from spark_jobs.bronze_rows import judged_rows, kept, not_of, read_rows
 from spark_jobs.fenced_write import Target, read_at
 from spark_jobs.quarantine import write_quarantine
 from spark_jobs.receipt import Receipt, receipt
@@ -80,8 +80,7 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         rejected = rejected_files(problem)
         span = _span(problem, branch, seen, rejected, bronze.snapshot_id)
         read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected)
-        rows = judged_rows(read, problem).persist()
-        try:
+        with kept(judged_rows(read, problem), problem) as rows:
             with phase(f"judge {problem.source_name}") as told:
                 counts = receipt(rows)
                 told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
@@ -94,8 +93,6 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
                 return nothing_new(silver, run_id)
             quarantined = _publish_quarantine(spark, batch)
             return _write_silver(spark, batch, branch, quarantined)
-        finally:
-            rows.unpersist()
 
 
 def _is_settled(problem: Problem, seen: recorded.Recorded, bronze_snapshot: int) -> bool:
