@@ -8,13 +8,15 @@ mkdir -p "$SPARK_CONF_DIR"
 cat > "$SPARK_CONF_DIR/spark-defaults.conf" <<CONF
 spark.master local[2]
 spark.driver.memory 2g
-spark.driver.extraJavaOptions -Duser.timezone=UTC -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError
+spark.driver.extraJavaOptions -Duser.timezone=UTC -XX:+UseParallelGC -XX:-DontCompileHugeMethods -XX:+ExitOnOutOfMemoryError
 spark.ui.enabled false
 spark.sql.ui.retainedExecutions 20
 spark.ui.retainedJobs 100
 spark.ui.retainedStages 100
 spark.ui.retainedTasks 1000
 spark.sql.session.timeZone UTC
+spark.sql.codegen.cache.maxEntries 1000
+spark.sql.inMemoryColumnarStorage.compressed false
 spark.sql.shuffle.partitions 4
 spark.connect.grpc.binding.address 0.0.0.0
 spark.connect.grpc.binding.port 15002

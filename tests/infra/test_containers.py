@@ -65,6 +65,8 @@ def test_the_spark_container_is_configured_as_the_native_server() -> None:
     assert set(here) - native_only == set(there)
     for key in set(there) - {key for key in there if any(word in key for word in addresses)}:
         assert there[key] == here[key], key
+    java = "spark.driver.extraJavaOptions"
+    assert re.findall(r"-XX\S+", there[java]) == re.findall(r"-XX\S+", here[java])
 
 
 def test_astro_installs_no_airflow_and_finds_our_packages() -> None:
