@@ -82,7 +82,7 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
 
 
 def _write_silver(spark: SparkSession, problem: Problem, at: datetime, branch: lake.Branch, until: int) -> None:
-    seen = recorded.recorded(branch.table, recorded.BRONZE_SNAPSHOT, branch.name)
+    seen = recorded.of_silver(problem, branch.name)
     rejected = rejected_files(problem)
     read = read_rows(spark, problem, after=None, until=until, without=rejected, known_at=at)
     rows = judged_rows(read, problem)
