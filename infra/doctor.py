@@ -18,7 +18,7 @@ MEMORY_GIB = 12
 DISK_GIB = 12
 JAVA = (17, 21)
 # As in include/millrace/settings.py, which this cannot import before the set-up; a test holds them equal.
-PORTS = (5000, 8001, 8002, 8080, 8265, 8266, 8267, 6385, 9000, 9001, 15002, 15432)
+PORTS = (5000, 8001, 8002, 8080, 8083, 8265, 8266, 8267, 6385, 9000, 9001, 9092, 9093, 15002, 15432, 15433)
 
 # One finding: good (True), a warning (None) or missing (False); what was looked at; what was found; the way out.
 Finding = tuple[bool | None, str, str, str]
@@ -31,7 +31,7 @@ def findings() -> Iterator[Finding]:
     yield _memory()
     yield _disk()
     yield _java()
-    yield _program("mvn", "Maven fetches the Spark jars and Postgres", "apt-get install maven")
+    yield _program("mvn", "Maven fetches the jars of Spark and Kafka, and Postgres", "apt-get install maven")
     yield _go()
     yield _root()
     yield from _ports()
@@ -79,7 +79,7 @@ def _disk() -> Finding:
 
 
 def _java() -> Finding:
-    words = "Java 17 or 21 runs Spark"
+    words = "Java 17 or 21 runs Spark and Kafka"
     try:
         told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
     except FileNotFoundError:

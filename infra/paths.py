@@ -16,6 +16,8 @@ SPARK_ENV = TOOLS / "spark-env"
 JARS = TOOLS / "jars"
 POSTGRES = TOOLS / "postgres"
 MINIO = TOOLS / "minio"
+KAFKA = TOOLS / "kafka"
+CONNECT_PLUGINS = TOOLS / "connect-plugins"
 
 
 def short_folder(home: Path) -> Path:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from docs.drift.markdown import table
 from millrace.contract import (
     aggregations,
+    changes,
     constraints,
     feature_nodes,
     modelling,
@@ -23,8 +24,9 @@ from millrace.contract import (
     star,
 )
 from millrace.contract.feature_nodes import FeatureNode
+from millrace.contract.model import Model
 from millrace.contract.modelling import DEFAULT_SEARCH_SPACE
-from millrace.contract.source import ColumnName, Identifier, Model, Scalar
+from millrace.contract.source import ColumnName, Identifier, Scalar
 
 HEAD = """\
 # The problem file, key by key
@@ -39,6 +41,7 @@ PARTS: tuple[type[Model], ...] = (
     source.Column,
     source.CrossColumnRule,
     source.Quality,
+    changes.Changes,
     problem.Label,
     aggregations.EventLabel,
     aggregations.Where,

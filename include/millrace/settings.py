@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # The usual port of each service; `MILLRACE_PORT_OFFSET` shifts all of them together.
 STANDARD_PORTS = {
     "airflow": 8080,
+    "kafka": 9092,
+    "kafka_connect": 8083,
+    "kafka_controller": 9093,
     "minio": 9000,
     "minio_console": 9001,
     "mlflow": 5000,
@@ -26,6 +29,7 @@ STANDARD_PORTS = {
     "ray_gcs": 6385,
     "serving_1": 8001,
     "serving_2": 8002,
+    "source_database": 15433,
     "spark_connect": 15002,
 }
 
@@ -45,6 +49,22 @@ class Settings(BaseSettings):
     mlflow_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `mlflow`.")
     iceberg_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `iceberg`.")
     warehouse_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `warehouse`.")
+
+    source_database_host: str = Field(
+        default="127.0.0.1", description="Where the operational database answers whose changes are followed."
+    )
+    source_database_password: SecretStr = Field(default=SecretStr(""), description="Of its superuser `postgres`.")
+    source_application_password: SecretStr = Field(
+        default=SecretStr(""), description="Of its role `application`, which owns the tables and writes the rows."
+    )
+    source_debezium_password: SecretStr = Field(
+        default=SecretStr(""), description="Of its role `debezium`, which reads the changes."
+    )
+    kafka_address: str = Field(default="", description="host:port of a broker; empty means the native stack's.")
+    kafka_connect_address: str = Field(
+        default="", description="REST interface of Kafka Connect; empty means the native stack's."
+    )
+    kafka_connect_password: SecretStr = Field(default=SecretStr(""), description="Of its user `millrace`.")
 
     s3_endpoint: str = Field(default="", description="Any S3 endpoint; empty means the MinIO of the native stack.")
     s3_region: str = Field(default="us-east-1", description="Region that S3 clients name.")
@@ -101,6 +121,23 @@ class Settings(BaseSettings):
             f"postgresql://{database}:{password.get_secret_value()}"
             f"@{self.postgres_host}:{self.port('postgres')}/{database}"
         )
+
+    def source_dsn(self, role: str) -> str:
+        """A libpq address of the source database, as its role `application` or `debezium`."""
+        password: SecretStr = getattr(self, f"source_{role}_password")
+        return (
+            f"postgresql://{role}:{password.get_secret_value()}"
+            f"@{self.source_database_host}:{self.port('source_database')}/source"
+        )
+
+    @property
+    def kafka_servers(self) -> str:
+        """Where a Kafka client begins, as host:port."""
+        return self.kafka_address or f"127.0.0.1:{self.port('kafka')}"
+
+    @property
+    def kafka_connect_url(self) -> str:
+        return self.kafka_connect_address or self.url("kafka_connect")
 
     @property
     def s3_url(self) -> str:

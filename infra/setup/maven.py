@@ -1,12 +1,14 @@
-"""What comes from Maven: the Spark server's jars and the Postgres binaries. Pinned in poms, checked by SHA-256."""
+"""What comes from Maven: jars of Spark and Kafka, Debezium, Postgres. Pinned in poms, checked by SHA-256."""
 
 import hashlib
 import platform
 import tarfile
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from infra.paths import CACHE, JARS, POSTGRES, ROOT
+from infra.paths import CACHE, CONNECT_PLUGINS, JARS, KAFKA, POSTGRES, ROOT
 from infra.setup.building import Say, SetupError, Task, copy_cheaply, put_in_place, run, scratch_beside
 
 POMS = ROOT / "infra" / "java"
@@ -14,25 +16,36 @@ PLATFORMS = {"x86_64": "linux-amd64", "aarch64": "linux-arm64v8"}
 
 
 def tasks() -> list[Task]:
-    jars, postgres, sums = POMS / "lake-jars.xml", POMS / "postgres.xml", (POMS / "sha256.txt").read_text()
+    makers: dict[str, tuple[str, Path, Callable[[Path, Say], None]]] = {
+        "Spark's jars": ("lake-jars.xml", JARS, partial(_jars, JARS)),
+        "Postgres": ("postgres.xml", POSTGRES / "bin" / "postgres", _postgres),
+        "Kafka": ("kafka.xml", KAFKA, partial(_jars, KAFKA)),
+        "Debezium": ("debezium.xml", CONNECT_PLUGINS, _debezium),
+    }
+    sums = (POMS / "sha256.txt").read_text()
     return [
-        Task(name="Spark's jars", target=JARS, inputs=jars.read_text() + sums, make=lambda say: _jars(jars, say)),
-        Task(
-            name="Postgres",
-            target=POSTGRES / "bin" / "postgres",
-            inputs=postgres.read_text() + sums,
-            make=lambda say: _postgres(postgres, say),
-        ),
+        Task(name=name, target=target, inputs=(POMS / pom).read_text() + sums, make=partial(make, POMS / pom))
+        for name, (pom, target, make) in makers.items()
     ]
 
 
-def _jars(pom: Path, say: Say) -> None:
+def _jars(target: Path, pom: Path, say: Say) -> None:
     fetched = _fetch(pom, say)
-    with scratch_beside(JARS) as scratch:
+    with scratch_beside(target) as scratch:
         (made := scratch / "jars").mkdir()
         for jar in fetched.glob("*.jar"):
             copy_cheaply(jar, made / jar.name)
-        put_in_place(made, JARS)
+        put_in_place(made, target)
+
+
+def _debezium(pom: Path, say: Say) -> None:
+    [archive] = _fetch(pom, say).glob("*.tar.gz")
+    say("unpacking")
+    with scratch_beside(CONNECT_PLUGINS) as scratch:
+        (made := scratch / "plugins").mkdir()
+        with tarfile.open(archive) as tar:
+            tar.extractall(made)  # its SHA-256 is pinned; `filter` came only with Python 3.11.4
+        put_in_place(made, CONNECT_PLUGINS)
 
 
 def _postgres(pom: Path, say: Say) -> None:
@@ -71,7 +84,7 @@ def _fetch(pom: Path, say: Say) -> Path:
 
 def _check(folder: Path) -> None:
     known = {line.split()[1]: line.split()[0] for line in (POMS / "sha256.txt").read_text().splitlines()}
-    for jar in folder.glob("*.jar"):
+    for jar in folder.iterdir():
         found = hashlib.sha256(jar.read_bytes()).hexdigest()
         if jar.name in known and known[jar.name] != found:
             raise SetupError(f"{jar} has SHA-256 {found}, pinned is {known[jar.name]}: remove {folder} and try again")

@@ -18,8 +18,8 @@ from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
 from millrace.contract.errors import MillraceError
+from millrace.contract.model import Model
 from millrace.contract.modelling import Training
-from millrace.contract.source import Model
 from millrace.domain.search import Fold, configuration_of, cross_validated_losses, starting_points, suggest
 
 CONCURRENT_TRIALS = 2

@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
+from millrace.contract.model import Model
+from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Scalar, Source
 
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 MOST_DAYS = 3_660

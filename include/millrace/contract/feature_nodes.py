@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from millrace.contract.source import ColumnName, Model
+from millrace.contract.model import Model
+from millrace.contract.source import ColumnName
 
 
 class Numeric(Model):

@@ -59,6 +59,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
     owner_of_source: dict[str, str] = {}
     owner_of_prefix: dict[str, str] = {}
     owner_of_table: dict[str, str] = {}
+    owner_of_changes: dict[str, str] = {}
     for path in sorted(folder.glob(PROBLEM_FILES)):
         try:
             problem = load_problem(path)
@@ -67,6 +68,10 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
                     taken = f"source {source} is already declared by problem {owner_of_source[source]}"
                     raise _invalid("Two problems declare one source", str(path), taken, "a name used once")
             _refuse_nested(problem.landing_prefix, owner_of_prefix, path)
+            followed = {problem.change_table} - {None}
+            for table in followed & owner_of_changes.keys():
+                taken = f"table {table} is already followed by problem {owner_of_changes[str(table)]}"
+                raise _invalid("Two problems follow one table", str(path), taken, "a table used once")
             tables = star_tables(problem.warehouse) if problem.warehouse else ()
             for table in tables:
                 if table in owner_of_table:
@@ -77,6 +82,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
             continue
         owner_of_source |= dict.fromkeys(problem.sources, problem.problem)
         owner_of_prefix[problem.landing_prefix] = problem.problem
+        owner_of_changes |= {str(table): problem.problem for table in followed}
         owner_of_table |= dict.fromkeys(tables, problem.problem)
         problems[problem.problem] = problem
     return problems, errors

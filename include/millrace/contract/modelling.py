@@ -4,7 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from millrace.contract.source import ColumnName, Model
+from millrace.contract.model import Model
+from millrace.contract.source import ColumnName
 
 
 class SearchRange(Model):

@@ -47,6 +47,11 @@ def bronze_files(source: str) -> str:
     return f"bronze.{source}_files"
 
 
+def bronze_changes(source: str) -> str:
+    """The Iceberg table of the changes that came from the source database."""
+    return f"bronze.{source}_changes"
+
+
 def silver(source: str) -> str:
     return f"silver.{source}"
 
@@ -97,6 +102,26 @@ def candidate_asset(problem: str) -> str:
 
 def champion_asset(problem: str) -> str:
     return f"champion/{problem}"
+
+
+def change_topic(problem: str, table: str) -> str:
+    """The Kafka topic of a table's changes, as Debezium calls it; `table` is schema.table."""
+    return f"{problem}.{table}"
+
+
+def connector(problem: str) -> str:
+    """The connector of a problem; its slot and its publication in the source database are called alike."""
+    return f"millrace_{problem}"
+
+
+def heartbeat_table(problem: str) -> str:
+    """The table of the source database that the connector writes to, so that its slot moves when nothing else does."""
+    return f"millrace.{problem}_heartbeat"
+
+
+def signal_table(problem: str) -> str:
+    """The table of the source database by which the connector is told to do something, such as a new snapshot."""
+    return f"millrace.{problem}_signal"
 
 
 def asset_uri(asset: str) -> str:

@@ -15,10 +15,12 @@ from millrace.contract.aggregations import (
 from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
+from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
+from millrace.contract.names import change_topic
 from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
-from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Scalar, Source
+from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
 
 
@@ -210,6 +212,17 @@ class Problem(Model):
     def landing_prefix(self) -> str:
         """The prefix of the landing bucket under which files of the source appear, ending in "/"."""
         return self.source.landing or f"{self.source_name}/"
+
+    @property
+    def change_table(self) -> str | None:
+        """The table of the source database that is followed, as schema.table; None without a section `changes`."""
+        changes = self.source.changes
+        return None if changes is None else changes.table or f"public.{self.source_name}"
+
+    @property
+    def change_topic(self) -> str | None:
+        """The Kafka topic of its changes."""
+        return None if self.change_table is None else change_topic(self.problem, self.change_table)
 
     @property
     def label_column(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from millrace.contract.source import Model
+from millrace.contract.model import Model
 
 
 class Retention(Model):

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from millrace.contract.source import Model
+from millrace.contract.model import Model
 
 
 class RiskBand(Model):

@@ -5,8 +5,10 @@ from collections import Counter
 from operator import not_
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from millrace.contract.changes import Changes
+from millrace.contract.model import Model
 from millrace.contract.names import IDENTIFIER, POSTGRES_COLUMNS, RESERVED_COLUMNS
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
@@ -15,12 +17,6 @@ ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Scalar = str | int | float | bool
 BLANKS = " \t"
 """What `trim` takes away around values."""
-
-
-class Model(BaseModel):
-    """Base of every part of the contract: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Column(Model):
@@ -157,6 +153,9 @@ class Source(Model):
     may come from two versions of a row, so what silver holds of them may break a rule that each version kept."""
     quality: Quality = Quality()
     """Limits of a whole batch or table."""
+    # No part of a dump, which goes into packages: by which way rows come changes no model.
+    changes: Changes | None = Field(default=None, exclude=True)
+    """A table of the source database whose changes come besides files. `changes: {}` takes every default."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -173,6 +172,7 @@ class Source(Model):
         self._check_allowed()
         self._check_key_and_time()
         self._check_rules()
+        self._check_changes()
         return self
 
     def _check_format(self) -> None:
@@ -235,6 +235,14 @@ class Source(Model):
             }
             if len(kinds) > 1:
                 raise ValueError(f"rule {rule.name} compares a {' with a '.join(sorted(kinds))}")
+
+    def _check_changes(self) -> None:
+        if self.changes is None:
+            return
+        if not self.primary_key:
+            raise ValueError("changes needs primary_key: an update is known by the key of its row, not by its content")
+        if self.event_timestamp is None:
+            raise ValueError("changes needs event_timestamp: a change has no file whose time could be the row's")
 
     def header_of(self, name: str) -> str:
         """The name of a column in the header of a file."""

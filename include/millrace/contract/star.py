@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from millrace.contract import names
-from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Model, Source
+from millrace.contract.model import Model
+from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Source
 
 KEY_TYPES: tuple[ColumnType, ...] = ("string", "integer", "boolean")
 """What can identify a member of a dimension."""

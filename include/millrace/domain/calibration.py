@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from millrace.contract.source import Model
+from millrace.contract.model import Model
 
 Floats = NDArray[np.float64]
 

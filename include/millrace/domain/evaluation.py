@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from millrace.contract.model import Model
 from millrace.contract.modelling import GroupLimit
-from millrace.contract.source import Model
 from millrace.domain import metrics
 from millrace.domain.calibration import Platt
 from millrace.domain.features import Columns, Floats, Labels

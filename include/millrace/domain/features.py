@@ -26,8 +26,9 @@ from millrace.contract.feature_nodes import (
     node_inputs,
     node_name,
 )
+from millrace.contract.model import Model
 from millrace.contract.problem import Problem
-from millrace.contract.source import Column, ColumnName, ColumnType, Model, Scalar
+from millrace.contract.source import Column, ColumnName, ColumnType, Scalar
 from millrace.domain.times import micros_of, time_parts
 
 Row = Mapping[str, Scalar | None]

@@ -7,8 +7,8 @@ import xgboost
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
+from millrace.contract.model import Model
 from millrace.contract.modelling import Estimator
-from millrace.contract.source import Model
 from millrace.domain.calibration import Calibration, Isotonic, Platt
 from millrace.domain.features import Floats, Labels, Matrix
 from millrace.domain.models import COEFFICIENTS, GRAPH, TREES, Coefficients

@@ -9,7 +9,7 @@ import onnxruntime
 import xgboost
 
 from millrace.contract.errors import MillraceError
-from millrace.contract.source import Model
+from millrace.contract.model import Model
 from millrace.domain.features import Floats, Matrix
 
 COEFFICIENTS, GRAPH, TREES = "coefficients.json", "model.onnx", "model.ubj"

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from millrace.contract.errors import MillraceError
+from millrace.contract.model import Model
 from millrace.contract.problem import Problem
-from millrace.contract.source import Model
 from millrace.domain.models import ModelKind, model_kind
 
 MANIFEST = "manifest.json"

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from millrace.contract.model import Model
 from millrace.contract.modelling import Gate
-from millrace.contract.source import Model
 from millrace.domain.evaluation import Evaluation, Figure, GroupFigure
 
 MOST_APART = 1e-5

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from millrace.adapters import object_store
 from millrace.contract import names
-from millrace.contract.source import Model
+from millrace.contract.model import Model
 from millrace.settings import get_settings
 
 

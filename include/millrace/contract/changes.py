@@ -1,0 +1,41 @@
+"""Changes: the table of an operational database whose every committed row reaches bronze. How rows come, not what each
+must be: no part of a package, nor of a hash."""
+
+import re
+
+from pydantic import Field, field_validator
+
+from millrace.contract.model import Model
+
+TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}")
+OUR_SCHEMA = "millrace"
+"""The schema of the source database that holds what Millrace needs there: heartbeats and signals."""
+
+
+class Changes(Model):
+    """A table of the source database, followed by Debezium, and when what it brings is taken in.
+
+    Its columns are called as those of the contract. A backlog fires when it has `rows`, or when its oldest message is
+    `seconds` old.
+    """
+
+    table: str | None = Field(default=None, pattern=f"^{TABLE.pattern}$")
+    """The table, as schema.table; default: the source's name in the schema `public`."""
+    rows: int = Field(default=1000, ge=1)
+    """Messages that wait until they are taken in, if they do not get too old before."""
+    seconds: float = Field(default=30, gt=0)
+    """Age of the oldest waiting message at which all are taken in."""
+    max_rows: int = Field(default=500_000, ge=1)
+    """Messages that one run takes at most; the rest is the next run's."""
+    retry_seconds: float = Field(default=600, gt=0)
+    """When a backlog is told again that no run took in and to which nothing came."""
+    allow_truncate: bool = False
+    """Whether TRUNCATE deletes every row of silver; otherwise it stops the ingestion until a person decides."""
+
+    @field_validator("table")
+    @classmethod
+    def _not_of_the_house(cls, table: str | None) -> str | None:
+        schema = (table or "").split(".")[0]
+        if schema in (OUR_SCHEMA, "information_schema") or schema.startswith("pg_"):
+            raise ValueError(f"a table of the application, not of the schema {schema}")
+        return table

@@ -1,0 +1,128 @@
+"""Which messages of a topic one run takes in: from what bronze recorded and what the topic says of itself.
+
+A topic's offsets only rise, so a range that begins where the last one ended takes every message once. What could break
+that is an error, never a guess: a topic that was made anew, messages that are gone, an end before what was recorded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from millrace.contract.errors import MillraceError
+
+Offsets = Mapping[int, int]
+"""Partition → offset."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What bronze has taken in: of this very topic, all before these offsets."""
+
+    topic_id: str
+    offsets: Offsets
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """What a topic holds. `end` is the last stable offset: before it stands no transaction that is still open."""
+
+    topic: str
+    topic_id: str
+    earliest: Offsets
+    end: Offsets
+
+
+@dataclass(frozen=True)
+class Range:
+    """The messages of one run: of each partition, those from `start` up to before `end`."""
+
+    topic: str
+    topic_id: str
+    start: dict[int, int]
+    end: dict[int, int]
+
+    @property
+    def messages(self) -> int:
+        """Offsets in the range. Markers of transactions count: a topic's offsets tell no more."""
+        return sum(self.end[partition] - self.start[partition] for partition in self.end)
+
+
+def waiting(state: TopicState, recorded: Recorded | None, *, problem: str) -> Range:
+    """All that bronze has not taken in; it may be nothing.
+
+    Raises:
+        MillraceError: If what follows the recorded offsets cannot be told for sure.
+    """
+    if recorded is None:
+        # Not from the earliest: what is gone before the first run is lost like any other message.
+        recorded = Recorded(state.topic_id, {})
+    if recorded.topic_id != state.topic_id:
+        raise _other_topic(state, recorded, problem)
+    # Of a partition that was added later nothing is taken in yet.
+    start = {partition: recorded.offsets.get(partition, 0) for partition in state.end}
+    for partition in sorted({*recorded.offsets} - {*state.end}):
+        raise _ended_before(state, partition, recorded.offsets[partition], None, problem)
+    for partition, offset in sorted(start.items()):
+        if offset < state.earliest[partition]:
+            raise _gone(state, partition, offset, problem)
+        if offset > state.end[partition]:
+            raise _ended_before(state, partition, offset, state.end[partition], problem)
+    return Range(state.topic, state.topic_id, start, dict(state.end))
+
+
+def bounded(waits: Range, max_rows: int) -> Range | None:
+    """The part of it that one run takes: `max_rows` over all partitions at most; None when nothing waits.
+
+    Each partition gets its share of what waits, so that none is left behind while another is worked off.
+    """
+    total = waits.messages
+    if total == 0:
+        return None
+    if total <= max_rows:
+        return waits
+    lengths = {partition: waits.end[partition] - waits.start[partition] for partition in waits.end}
+    shares = {partition: length * max_rows // total for partition, length in lengths.items()}
+    # Rounding down leaves fewer than there are partitions: one more to the first that have any left.
+    for partition in sorted(shares):
+        if sum(shares.values()) < max_rows and shares[partition] < lengths[partition]:
+            shares[partition] += 1
+    return Range(
+        waits.topic,
+        waits.topic_id,
+        waits.start,
+        {partition: start + shares[partition] for partition, start in waits.start.items()},
+    )
+
+
+def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> MillraceError:
+    return MillraceError(
+        f"The topic of {problem}'s changes is another one than bronze took in",
+        place=f"topic {state.topic}",
+        found=f"topic id {state.topic_id}, offsets {_words(state.earliest)} to {_words(state.end)}",
+        expected=f"topic id {recorded.topic_id}, of which all before {_words(recorded.offsets)} was taken in",
+        fix=f"`millrace resnapshot {problem}` brings every row anew; what only the old topic held is lost",
+    )
+
+
+def _gone(state: TopicState, partition: int, offset: int, problem: str) -> MillraceError:
+    return MillraceError(
+        f"Changes of {problem} are gone from the topic that bronze has not taken in",
+        place=f"topic {state.topic}, partition {partition}",
+        found=f"earliest offset {state.earliest[partition]}",
+        expected=f"offset {offset}, up to which bronze has taken in",
+        fix=f"`millrace resnapshot {problem}` brings every row anew; then look why ingestion stood still for so long",
+    )
+
+
+def _ended_before(state: TopicState, partition: int, offset: int, end: int | None, problem: str) -> MillraceError:
+    return MillraceError(
+        f"The topic of {problem}'s changes ends before what bronze took in",
+        place=f"topic {state.topic}, partition {partition}",
+        found="no such partition" if end is None else f"last stable offset {end}",
+        expected=f"offset {offset} or later, up to which bronze has taken in",
+        fix="the broker lost messages (a disk that was put back?): "
+        f"`millrace resnapshot {problem}` brings every row anew",
+    )
+
+
+def _words(offsets: Offsets) -> str:
+    return ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items())) or "none"
