@@ -15,7 +15,7 @@ from typing import LiteralString
 
 import psycopg
 
-from infra.services import postgres
+from infra.services import postgres, postgres_server
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
@@ -56,7 +56,7 @@ def put_back(settings: Settings, file: Path) -> None:
         MillraceError: If the server cannot read it.
     """
     data = postgres.data_folder(settings)
-    postgres.put_binaries_within_reach(settings)
+    postgres_server.put_binaries_within_reach(settings)
     data.parent.mkdir(parents=True, exist_ok=True)
     data.parent.chmod(0o711)
     with tempfile.TemporaryDirectory(prefix="postgres-half-", dir=data.parent) as folder:
@@ -67,7 +67,7 @@ def put_back(settings: Settings, file: Path) -> None:
             tar.extractall(half, filter="data")
         for path in (half, *half.rglob("*")):
             path.chmod(0o700 if path.is_dir() else 0o600)
-            postgres.give_away(path)
+            postgres_server.give_away(path)
         _set_password(settings, half)
         half.rename(data)
 
@@ -75,9 +75,9 @@ def put_back(settings: Settings, file: Path) -> None:
 def _set_password(settings: Settings, data: Path) -> None:
     """Start the server for one statement, without a port; it first brings the files to the moment of the backup."""
     password = settings.postgres_password.get_secret_value().replace("'", "''")
-    single = [str(postgres.binaries(settings) / "postgres"), "--single", "-D", str(data), "postgres"]
+    single = [str(postgres_server.binaries(settings) / "postgres"), "--single", "-D", str(data), "postgres"]
     done = subprocess.run(
-        postgres.unprivileged(single),
+        postgres_server.unprivileged(single),
         check=False,
         input=f"ALTER ROLE postgres PASSWORD '{password}'\n",
         capture_output=True,

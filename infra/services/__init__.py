@@ -1,6 +1,18 @@
 """The services of the stack, by profile. A new profile is a new list here."""
 
-from infra.services import airflow, minio, mlflow, postgres, ray, serving, spark
+from infra.services import (
+    airflow,
+    connectors,
+    kafka,
+    kafka_connect,
+    minio,
+    mlflow,
+    postgres,
+    ray,
+    serving,
+    source_database,
+    spark,
+)
 from infra.services.service import Service
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.settings import Settings
@@ -9,6 +21,10 @@ PROFILES: dict[str, tuple[Service, ...]] = {
     "core": (
         postgres.SERVICE,
         minio.SERVICE,
+        source_database.SERVICE,
+        kafka.SERVICE,
+        kafka_connect.SERVICE,
+        connectors.SERVICE,
         spark.SERVICE,
         ray.SERVICE,
         mlflow.SERVICE,

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from infra.paths import TOOLS, VENV, short_folder
-from infra.services.postgres import outside_room
+from infra.services.postgres_server import outside_room
 from infra.stack import supervisor
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings, env_file

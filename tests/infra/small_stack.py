@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.env_file import ensure_env_file
 from infra.paths import short_folder
 from infra.services import wanted
-from infra.services.postgres import outside_room
+from infra.services.postgres_server import outside_room
 from infra.services.service import Service
 from infra.stack.down import bring_down
 from infra.stack.up import bring_up

@@ -1,0 +1,103 @@
+"""Looks again and again: does every problem with a section `changes` have its table, its topic and its connector?
+
+A process of its own, because a problem file may come at any time, a source database may be restored, and a task may
+fail while nobody runs `make up`.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import psycopg
+from confluent_kafka import KafkaException
+
+from infra.connectors import registration, source_tables, topics
+from infra.files import write_private
+from infra.services import postgres_server, source_database
+from millrace.contract.errors import MillraceError
+from millrace.contract.loading import load_problems
+from millrace.contract.problem import Problem
+from millrace.settings import Settings
+
+LOOK_SECONDS = 3.0
+
+
+def keep(settings: Settings) -> None:
+    """Never returns. What it does is told on standard output, what is missing in the report."""
+    keeper = Keeper(settings)
+    while True:
+        keeper.look()
+        time.sleep(LOOK_SECONDS)
+
+
+class Keeper:
+    """What is remembered from one look to the next."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.made: dict[str, tuple[str, Problem]] = {}
+        self.failed: set[str] = set()
+        self.told: dict[str, str] = {}
+
+    def look(self) -> None:
+        """One look at every problem; an error in one keeps none of the others from theirs."""
+        valid, _ = load_problems(self.settings.problems_dir)
+        problems = [problem for problem in valid.values() if problem.change_table]
+        missing: dict[str, str] = {}
+        try:
+            server = source_database.SERVER
+            with postgres_server.connect(server, self.settings, source_database.DATABASE) as connection:
+                if not self.made:
+                    # Also where they are: they may be those of an earlier version.
+                    source_tables.make_room(connection)
+                epoch = source_tables.epoch_of(connection)
+                for problem in problems:
+                    if words := self._look_at(problem, epoch, connection):
+                        missing[problem.problem] = words
+        except psycopg.Error as error:
+            missing["source database"] = str(error).strip()
+        self._tell(missing)
+        write_private(report_file(self.settings), json.dumps(missing))
+
+    def _look_at(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str | None:
+        name = problem.problem
+        try:
+            # By its epoch, too: a database that was restored may know nothing of what was made before.
+            if self.made.get(name) != (epoch, problem):
+                source_tables.follow(connection, problem)
+                self.made[name] = (epoch, problem)
+            topics.ensure_topic(str(problem.change_topic), self.settings)
+            if done := registration.register(problem, epoch, connection, self.settings, now=time.time()):
+                print(f"{name}: {done}", flush=True)
+                self.failed.discard(name)
+            return self._heal(name)
+        except MillraceError as error:
+            return f"{error.problem}: {error.found}"
+        except (psycopg.Error, KafkaException) as error:
+            return str(error).strip()
+
+    def _heal(self, name: str) -> str | None:
+        """Restarts what is seen as failed twice: just after a restart Connect still tells the state of before."""
+        status = registration.state(name, self.settings)
+        if not registration.failed(status):
+            self.failed.discard(name)
+        elif name in self.failed:
+            print(f"{name}: restarted, {registration.in_words(status)}", flush=True)
+            registration.restart_failed(name, self.settings)
+            self.failed.discard(name)
+        else:
+            self.failed.add(name)
+        return registration.in_words(status)
+
+    def _tell(self, missing: dict[str, str]) -> None:
+        """What is missing, once and not at every look."""
+        for name, words in missing.items():
+            if self.told.get(name) != words:
+                print(f"{name}: {words}", flush=True)
+        self.told = missing
+
+
+def report_file(settings: Settings) -> Path:
+    folder = registration.folder(settings)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder / "missing.json"

@@ -1,0 +1,73 @@
+"""The configuration of a problem's connector, from its contract. Pure: it looks at nothing and asks nobody."""
+
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.contract.source_epoch import HEADER, SourceEpoch
+from millrace.settings import Settings
+
+HEARTBEAT_SECONDS = 5
+EPOCH_LITERAL = "transforms.epoch.value.literal"
+SHORT_LIVED = {
+    # Heartbeats and signals: nobody reads them from the topic.
+    "topic.creation.default.partitions": "1",
+    "topic.creation.default.replication.factor": "1",
+    "topic.creation.default.cleanup.policy": "delete",
+    "topic.creation.default.retention.ms": str(24 * 3600 * 1000),
+}
+
+
+def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str, str]:
+    """What Connect is told. The topic of the table itself is made before: `topics.py`."""
+    name = names.connector(problem.problem)
+    heartbeat, signal = names.heartbeat_table(problem.problem), names.signal_table(problem.problem)
+    return {
+        "connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+        "tasks.max": "1",
+        "exactly.once.support": "required",
+        "database.hostname": settings.source_database_host,
+        "database.port": str(settings.port("source_database")),
+        "database.user": "debezium",
+        # Looked up by the worker in its own environment (`infra/services/kafka_connect.py`); REST shows these words.
+        "database.password": "${env:DEBEZIUM_PASSWORD}",
+        "database.dbname": "source",
+        # Fails each connection to a database of another epoch: one that was restored under a running connector would
+        # go on sending with the epoch of its predecessor, and from a log position that means something else.
+        "database.initial.statements": f"SELECT millrace.demand_epoch('{epoch.database}')",
+        "topic.prefix": problem.problem,
+        "plugin.name": "pgoutput",
+        "publication.name": name,
+        # It is ours to make: Debezium's right is to read, and of the contract's tables only.
+        "publication.autocreate.mode": "disabled",
+        "slot.name": name,
+        "slot.drop.on.stop": "false",
+        "table.include.list": ",".join(str(table).replace(".", "\\.") for table in (problem.change_table, heartbeat)),
+        "snapshot.mode": "initial",
+        "signal.enabled.channels": "source",
+        "signal.data.collection": signal,
+        # Moves the slot when only other tables are written to; without it the log would be kept for ever.
+        "heartbeat.interval.ms": str(HEARTBEAT_SECONDS * 1000),
+        "heartbeat.action.query": f"INSERT INTO {heartbeat} (id, at) VALUES (1, now())"
+        " ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+        # By default TRUNCATE is left out, and the rows would stay for ever.
+        "skipped.operations": "none",
+        "tombstones.on.delete": "true",
+        "decimal.handling.mode": "string",
+        "time.precision.mode": "adaptive_time_microseconds",
+        "binary.handling.mode": "base64",
+        # Each change names its transaction already; a topic of their beginnings and ends would tell nothing more.
+        "provide.transaction.metadata": "false",
+        "event.processing.failure.handling.mode": "fail",
+        # A source database that is away comes back; meanwhile the task waits and tries again.
+        "errors.max.retries": "-1",
+        "retriable.restart.connector.wait.ms": "3000",
+        "poll.interval.ms": "100",
+        "max.batch.size": "4096",
+        "max.queue.size": "16384",
+        "max.queue.size.in.bytes": str(32 * 1024**2),
+        "producer.override.compression.type": "lz4",
+        "transforms": "epoch",
+        "transforms.epoch.type": "org.apache.kafka.connect.transforms.InsertHeader",
+        "transforms.epoch.header": HEADER,
+        EPOCH_LITERAL: str(epoch),
+        **SHORT_LIVED,
+    }

@@ -1,0 +1,144 @@
+"""What following a problem's table needs in the source database. Tables and columns are added, never changed.
+
+A table is as lax as an application's may be: types and a key, none of the contract's constraints, so that broken values
+can be committed, and are quarantined.
+"""
+
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from millrace.contract import names
+from millrace.contract.problem import Problem
+from millrace.contract.source import ColumnType
+
+TYPES: dict[ColumnType, LiteralString] = {
+    "string": "text",
+    "integer": "bigint",
+    "number": "double precision",
+    "boolean": "boolean",
+    "timestamp": "timestamptz",
+}
+OURS: LiteralString = """
+CREATE SCHEMA IF NOT EXISTS millrace;
+
+-- The timeline is asked of the log that is written now: the control file tells it as of the last checkpoint.
+CREATE OR REPLACE FUNCTION millrace.epoch() RETURNS text
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    SELECT system_identifier || '/' || ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+    FROM pg_control_system()
+$$;
+
+CREATE OR REPLACE FUNCTION millrace.demand_epoch(demanded text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF millrace.epoch() <> demanded THEN
+        RAISE EXCEPTION 'this database is of epoch %, and % was asked for: it was restored or promoted',
+            millrace.epoch(), demanded;
+    END IF;
+END $$;
+
+GRANT USAGE ON SCHEMA millrace TO debezium;
+"""
+
+
+def make_room(connection: psycopg.Connection) -> None:
+    """Makes the schema that is ours, and the functions that tell the epoch."""
+    connection.execute(OURS)
+
+
+def epoch_of(connection: psycopg.Connection) -> str:
+    """System identifier and timeline of the database."""
+    if connection.execute("SELECT to_regprocedure('millrace.demand_epoch(text)')").fetchall() == [(None,)]:
+        make_room(connection)
+    found = connection.execute("SELECT millrace.epoch()").fetchone()
+    assert found is not None
+    return str(found[0])
+
+
+def follow(connection: psycopg.Connection, problem: Problem) -> None:
+    """Makes what is missing: the problem's table, heartbeat and signals, Debezium's rights, the publication."""
+    assert problem.change_table is not None
+    heartbeat, signal = names.heartbeat_table(problem.problem), names.signal_table(problem.problem)
+    _table(connection, problem.change_table, problem)
+    connection.execute(
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} (id int PRIMARY KEY, at timestamptz NOT NULL)").format(_named(heartbeat))
+    )
+    # The columns that Debezium asks for.
+    connection.execute(
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} (id text PRIMARY KEY, type text NOT NULL, data text)").format(
+            _named(signal)
+        )
+    )
+    rights: dict[str, LiteralString] = {
+        problem.change_table: "SELECT",
+        heartbeat: "SELECT, INSERT, UPDATE",
+        # Debezium writes to it where a snapshot begins and ends.
+        signal: "SELECT, INSERT",
+    }
+    for table, granted in rights.items():
+        connection.execute(sql.SQL("GRANT {} ON {} TO debezium").format(sql.SQL(granted), _named(table)))
+    _publish(connection, names.connector(problem.problem), set(rights))
+
+
+def drop_slot(connection: psycopg.Connection, problem: str) -> None:
+    """Drops a slot whose position belongs to another epoch; harmless when there is none."""
+    connection.execute(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
+        [names.connector(problem)],
+    )
+
+
+def _table(connection: psycopg.Connection, table: str, problem: Problem) -> None:
+    schema, name = table.split(".")
+    if schema != "public":
+        create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION application")
+        connection.execute(create.format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO debezium").format(sql.Identifier(schema)))
+    columns = {column: sql.SQL(TYPES[told.type]) for column, told in problem.source.columns.items()}
+    if not connection.execute("SELECT to_regclass(%s)", [_named(table).as_string(connection)]).fetchall()[0][0]:
+        parts = [sql.SQL("{} {}").format(sql.Identifier(column), kind) for column, kind in columns.items()]
+        key = sql.SQL(", ").join(map(sql.Identifier, problem.source.primary_key))
+        parts.append(sql.SQL("PRIMARY KEY ({})").format(key))
+        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(_named(table), sql.SQL(", ").join(parts)))
+        connection.execute(sql.SQL("ALTER TABLE {} OWNER TO application").format(_named(table)))
+    there = {
+        str(row[0])
+        for row in connection.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+            [schema, name],
+        )
+    }
+    for column, kind in columns.items():
+        if column not in there:
+            add = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}")
+            connection.execute(add.format(_named(table), sql.Identifier(column), kind))
+    if not connection.execute(
+        "SELECT 1 FROM pg_class WHERE oid = %s::regclass AND relreplident = 'f'", [_named(table).as_string(connection)]
+    ).fetchone():
+        # An update and a delete then tell every value that was there.
+        connection.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY FULL").format(_named(table)))
+
+
+def _publish(connection: psycopg.Connection, publication: str, tables: set[str]) -> None:
+    """Makes the publication list exactly these tables; what leaves it, Debezium may no longer read."""
+    listed = sql.SQL(", ").join(_named(table) for table in sorted(tables))
+    if not connection.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", [publication]).fetchone():
+        create = sql.SQL("CREATE PUBLICATION {} FOR TABLE {}")
+        connection.execute(create.format(sql.Identifier(publication), listed))
+        return
+    there = {
+        f"{schema}.{name}"
+        for schema, name in connection.execute(
+            "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s", [publication]
+        )
+    }
+    if there != tables:
+        connection.execute(sql.SQL("ALTER PUBLICATION {} SET TABLE {}").format(sql.Identifier(publication), listed))
+    for table in there - tables:
+        connection.execute(sql.SQL("REVOKE ALL ON {} FROM debezium").format(_named(table)))
+
+
+def _named(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))

@@ -1,0 +1,47 @@
+"""The topic of a followed table: there, and as it must be, before the first change comes."""
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from infra.services.kafka import client_options
+from millrace.contract.errors import MillraceError
+from millrace.settings import Settings
+
+PATIENCE_SECONDS = 10
+RETENTION_DAYS = 7
+CONFIGURATION = {
+    "cleanup.policy": "delete",
+    # Bronze keeps what came. Until then it waits here: longer than a weekend on which nobody looks.
+    "retention.ms": str(RETENTION_DAYS * 24 * 3600 * 1000),
+    "retention.bytes": "-1",
+    # By the time of sending, so that the age of a message is how long it waits.
+    "message.timestamp.type": "CreateTime",
+}
+
+
+def ensure_topic(name: str, settings: Settings) -> bool:
+    """Makes a topic that is not there; returns whether it did. One that is there stays as it is.
+
+    Raises:
+        MillraceError: If the broker does not answer, or refuses.
+    """
+    admin = AdminClient(client_options(settings))
+    try:
+        if name in admin.list_topics(timeout=PATIENCE_SECONDS).topics:
+            return False
+        # One partition: the changes of a table are read in the order in which they were committed.
+        wanted = NewTopic(name, num_partitions=1, replication_factor=1, config=CONFIGURATION)
+        admin.create_topics([wanted], request_timeout=PATIENCE_SECONDS)[name].result(PATIENCE_SECONDS)
+        return True
+    except KafkaException as error:
+        told: KafkaError = error.args[0]
+        if told.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise MillraceError(
+            f"Topic {name} could not be made",
+            place=f"Kafka, {settings.kafka_servers}",
+            found=told.str(),
+            expected="a broker that answers",
+            fix="`make status` shows what runs, `make logs SERVICE=kafka` says more",
+        ) from error
