@@ -40,7 +40,9 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         "publication.autocreate.mode": "disabled",
         "slot.name": name,
         "slot.drop.on.stop": "false",
-        "table.include.list": ",".join(str(table).replace(".", "\\.") for table in (problem.change_table, heartbeat)),
+        "table.include.list": ",".join(
+            str(table).replace(".", "\\.") for table in (problem.change_table, heartbeat, signal)
+        ),
         "snapshot.mode": "initial",
         "signal.enabled.channels": "source",
         "signal.data.collection": signal,
@@ -56,6 +58,8 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         "binary.handling.mode": "base64",
         # Each change names its transaction already; a topic of their beginnings and ends would tell nothing more.
         "provide.transaction.metadata": "false",
+        # Headers that name connector and task, longer than many a row.
+        "extended.headers.enabled": "false",
         "event.processing.failure.handling.mode": "fail",
         # A source database that is away comes back; meanwhile the task waits and tries again.
         "errors.max.retries": "-1",
@@ -65,6 +69,8 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         "max.queue.size": "16384",
         "max.queue.size.in.bytes": str(32 * 1024**2),
         "producer.override.compression.type": "lz4",
+        # The open transaction of a killed worker holds every reader back until it times out; ours take no second.
+        "producer.override.transaction.timeout.ms": "20000",
         "transforms": "epoch",
         "transforms.epoch.type": "org.apache.kafka.connect.transforms.InsertHeader",
         "transforms.epoch.header": HEADER,

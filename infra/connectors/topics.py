@@ -1,8 +1,7 @@
 """The topic of a followed table: there, and as it must be, before the first change comes."""
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.services.kafka import client_options
 from millrace.contract.errors import MillraceError

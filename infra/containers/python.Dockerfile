@@ -1,4 +1,5 @@
-# One image for each role that runs our Python: `--build-arg GROUP=train` (Ray head, MLflow) or `serving`.
+# One image for each role that runs our Python: `--build-arg GROUP=train` (Ray head, MLflow), `serving` or `core`
+# (the keeper of the connectors).
 FROM python:3.11-slim-bookworm
 ARG GROUP
 WORKDIR /millrace
@@ -6,6 +7,7 @@ COPY requirements/${GROUP}.txt requirements.txt
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
     && useradd --create-home --uid 1000 millrace
 COPY include include
+COPY infra infra
 COPY expectations expectations
 COPY serving serving
 COPY spark_jobs spark_jobs

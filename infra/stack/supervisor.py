@@ -161,9 +161,12 @@ def states(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def stop(names: set[str], settings: Settings, say: Callable[[str], None] = lambda _words: None) -> None:
-    """Stops services, what others need last (they still write to it while they stop); waits until they have stopped."""
-    needed = {name for service in wanted(settings) for name in service.after}
-    for wave in (names - needed, names & needed):
+    """Stops services, what others need after those (they still write to it while they stop); waits until they have stopped."""
+    after = {service.name: service.after for service in wanted(settings)}
+    remaining = set(names)
+    while remaining:
+        wave = remaining - {needed for name in remaining for needed in after.get(name, ())}
+        remaining -= wave
         rpc, deadline = calls(settings), time.monotonic() + STOP_SECONDS
         for name in wave:
             if rpc.getProcessInfo(name)["statename"] not in (*STOPPED, "STOPPING"):

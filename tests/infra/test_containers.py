@@ -8,12 +8,24 @@ import pytest
 import yaml
 
 from infra.paths import ROOT, VENV
+from infra.services import kafka, kafka_connect, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.override.yml").read_text())
 DOCKERFILES = [ROOT / "Dockerfile", *sorted((ROOT / "infra" / "containers").glob("*.Dockerfile"))]
-OURS = ("warehouse", "minio", "mlflow", "spark", "ray", "serving_1", "serving_2")
+OURS = (
+    "warehouse",
+    "minio",
+    "source_database",
+    "kafka",
+    "kafka_connect",
+    "mlflow",
+    "spark",
+    "ray",
+    "serving_1",
+    "serving_2",
+)
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -67,6 +79,40 @@ def test_the_spark_container_is_configured_as_the_native_server() -> None:
         assert there[key] == here[key], key
     java = "spark.driver.extraJavaOptions"
     assert re.findall(r"-XX\S+", there[java]) == re.findall(r"-XX\S+", here[java])
+
+
+def test_broker_and_connect_are_configured_as_the_native_ones() -> None:
+    script = (ROOT / "infra" / "containers" / "kafka.sh").read_text()
+    files = {
+        name: dict(re.findall(r"^([^=\n]+)=(.*)$", text, re.MULTILINE))
+        for name, text in re.findall(
+            r"/(server|connect)\.properties\" <<'CONF'\n(.*?)^CONF$", script, re.MULTILINE | re.DOTALL
+        )
+    }
+    settings = Settings(_env_file=None)
+    natively = {"server": kafka.configuration(settings, ROOT), "connect": kafka_connect.configuration(settings)}
+    addresses = {"listeners", "advertised.listeners", "listener.security.protocol.map", "controller.quorum.voters"}
+    for name, here in natively.items():
+        there = files[name]
+        assert set(there) == set(here)
+        for key in set(here) - addresses - {"log.dirs", "bootstrap.servers", "plugin.path"}:
+            assert there[key] == here[key], key
+    assert f"-Xmx{kafka.HEAP_MEGABYTES}m kafka.Kafka" in script
+    assert f"-Xmx{kafka_connect.HEAP_MEGABYTES}m" in script
+
+
+def test_the_source_database_is_configured_as_the_native_one() -> None:
+    told = dict(re.findall(r"-c (\S+)=(\S+)", COMPOSE["services"]["source_database"]["command"]))
+    assert told == source_database.SERVER.options | {"jit": "off"}
+    script = (ROOT / "infra" / "containers" / "make-source.sh").read_text()
+    for role, replication in source_database.ROLES.items():
+        assert f"CREATE ROLE {role} LOGIN {'REPLICATION ' if replication else ''}PASSWORD" in script
+
+
+def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:
+    keeper = COMPOSE["services"]["connectors"]
+    assert keeper["healthcheck"]["test"]
+    assert "ports" not in keeper
 
 
 def test_astro_installs_no_airflow_and_finds_our_packages() -> None:

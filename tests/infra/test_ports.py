@@ -4,8 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra import doctor
-from infra.services import PROFILES
-from infra.services.spark import configuration
+from infra.services import PROFILES, kafka, kafka_connect, spark
 from millrace.settings import ROOT, STANDARD_PORTS, Settings
 
 
@@ -30,7 +29,13 @@ def test_every_argument_and_address_of_every_service_is_shifted() -> None:
         if service.port:
             port = str(shifted.port(service.port))
             launch = service.launch(shifted)
-            words = " ".join([*launch.argv, *launch.environment.values(), *configuration(shifted).values()])
+            files = (
+                spark.configuration(shifted),
+                kafka.configuration(shifted, ROOT),
+                kafka_connect.configuration(shifted),
+            )
+            told = [value for file in files for value in file.values()]
+            words = " ".join([*launch.argv, *launch.environment.values(), *told])
             assert port in words, f"{service.name} does not hear of its port"
         shown = " ".join([*service.launch(shifted).argv, *service.launch(shifted).environment.values()])
         for name in STANDARD_PORTS:

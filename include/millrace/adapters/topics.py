@@ -1,0 +1,120 @@
+"""Topics of Kafka: their offsets, and how long their oldest message waits. Every question ends within seconds."""
+
+import os
+from functools import cache
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from millrace.adapters.unreachable import unreachable
+from millrace.contract.errors import MillraceError
+from millrace.domain.change_offsets import Range, TopicState
+from millrace.settings import get_settings
+
+PATIENCE_SECONDS = 5.0
+
+
+def state(topic: str) -> TopicState:
+    """The topic's id, its earliest offsets, and its last stable ones: before those no transaction is open.
+
+    Raises:
+        MillraceError: If there is no such topic, or the broker does not answer within seconds.
+    """
+    admin = _admin(_servers(), os.getpid())
+    try:
+        told = admin.describe_topics(TopicCollection([topic]), request_timeout=PATIENCE_SECONDS)
+        described = told[topic].result(PATIENCE_SECONDS)
+        partitions = [TopicPartition(topic, one.id) for one in described.partitions]
+        asked = [
+            admin.list_offsets(
+                dict.fromkeys(partitions, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=PATIENCE_SECONDS,
+            )
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+        ]
+        earliest, end = (
+            {partition.partition: int(answer.result(PATIENCE_SECONDS).offset) for partition, answer in answers.items()}
+            for answers in asked
+        )
+        return TopicState(topic, str(described.topic_id), earliest, end)
+    except (KafkaException, TimeoutError) as error:
+        raise _failed(topic, error) from error
+
+
+def oldest_at(part: Range) -> float | None:
+    """When the oldest message of a range was sent, seconds since 1970; None when it holds markers alone.
+
+    Raises:
+        MillraceError: If the broker does not answer within seconds.
+    """
+    waiting = {partition for partition, end in part.end.items() if end > part.start[partition]}
+    if not waiting:
+        return None
+    consumer = Consumer(_options(_servers()) | READ_ONE)
+    try:
+        consumer.assign([TopicPartition(part.topic, partition, part.start[partition]) for partition in waiting])
+        found: list[float] = []
+        while waiting:
+            message = consumer.poll(PATIENCE_SECONDS)
+            if message is None:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            if error is None and message.partition() in waiting:
+                found.append(message.timestamp()[1] / 1000)
+            waiting.discard(int(message.partition() or 0))
+        return min(found, default=None)
+    except KafkaException as error:
+        raise _failed(part.topic, error) from error
+    finally:
+        consumer.close()
+
+
+READ_ONE: dict[str, str | int | float | bool] = {
+    # No group is joined, and nothing committed: bronze records what it has taken in.
+    "group.id": "millrace-look",
+    "enable.auto.commit": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    # Without it the end of a partition that holds markers alone looks like a broker that is slow.
+    "enable.partition.eof": True,
+    "fetch.message.max.bytes": 65_536,
+}
+
+
+def _servers() -> str:
+    return get_settings().kafka_servers
+
+
+def _options(servers: str) -> dict[str, str | int | float | bool]:
+    # The library would write each failed connection to standard error.
+    return {"bootstrap.servers": servers, "log_level": 0, "socket.connection.setup.timeout.ms": 3000}
+
+
+@cache
+def _admin(servers: str, _process: int) -> AdminClient:
+    """One client a process: a connection is made once, and does not survive a fork."""
+    return AdminClient(_options(servers))
+
+
+def _failed(topic: str, error: Exception) -> MillraceError:
+    told = error.args[0] if error.args else error
+    if isinstance(told, KafkaError) and told.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return MillraceError(
+            f"There is no topic {topic}",
+            place=f"Kafka, {_servers()}",
+            found="no topic of that name",
+            expected="the topic of a problem whose source has a section `changes`",
+            fix="the service connectors makes it: `make status` shows whether that runs and what it misses",
+        )
+    words = told.str() if isinstance(told, KafkaError) else f"no answer within {PATIENCE_SECONDS:g} s"
+    return unreachable("Kafka", _servers(), RuntimeError(words))

@@ -1,0 +1,404 @@
+"""Committed rows reach their topic once, through whatever is killed: a real database, broker and Connect."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from infra.connectors import rest
+from infra.connectors.topics import ensure_topic
+from infra.services import postgres_server, source_database
+from infra.stack import supervisor
+from infra.stack.status import look
+from millrace.adapters import source_database as slots
+from millrace.adapters import topics
+from millrace.contract.errors import MillraceError
+from millrace.contract.source_epoch import HEADER, SourceEpoch
+from millrace.domain.change_offsets import waiting
+from millrace.settings import get_settings
+from tests.infra import small_stack
+from tests.infra.orders import ORDERS
+
+pytestmark = pytest.mark.stack
+SERVICES = ("source_database", "kafka", "kafka_connect", "connectors")
+TOPIC = "orders.public.orders"
+PROBLEMS = small_stack.HOME / "problems"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stack() -> Iterator[None]:
+    """The four services, in an environment of their own: the keeper reads its settings like every other process."""
+    ours = {
+        "MILLRACE_HOME": str(small_stack.HOME),
+        "MILLRACE_ENV_FILE": str(small_stack.HOME / ".env"),
+        "MILLRACE_PORT_OFFSET": str(small_stack.PORT_OFFSET),
+        "MILLRACE_PROBLEMS_DIR": str(PROBLEMS),
+    }
+    before = {name: os.environ.get(name) for name in ours}
+    with small_stack.fresh():
+        os.environ |= ours
+        get_settings.cache_clear()
+        try:
+            PROBLEMS.mkdir(parents=True)
+            follow("orders", ORDERS)
+            small_stack.up(*SERVICES)
+            yield
+        finally:
+            small_stack.down()
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+            get_settings.cache_clear()
+
+
+@dataclass(frozen=True)
+class Message:
+    offset: int
+    key: dict[str, Any] | None
+    value: dict[str, Any] | None
+    epoch: SourceEpoch
+
+    @property
+    def operation(self) -> str:
+        return self.value["op"] if self.value else "tombstone"
+
+
+def messages(topic: str, start: int = 0) -> list[Message]:
+    """All messages from an offset on that a careful reader sees: of committed transactions."""
+    options = {"group.id": "test", "enable.auto.commit": False, "isolation.level": "read_committed"}
+    reader = Consumer(options | {"bootstrap.servers": get_settings().kafka_servers, "enable.partition.eof": True})
+    reader.assign([TopicPartition(topic, 0, start)])
+    found = []
+    try:
+        while True:
+            message = reader.poll(20)
+            assert message is not None, "the broker does not answer"
+            if message.error():
+                return found
+            headers = dict(message.headers() or [])
+            key, value = message.key(), message.value()
+            found.append(
+                Message(
+                    message.offset(),
+                    json.loads(key) if key else None,
+                    json.loads(value) if value else None,
+                    SourceEpoch.parse(headers[HEADER].decode()),
+                )
+            )
+    finally:
+        reader.close()
+
+
+def end(topic: str = TOPIC) -> int:
+    return topics.state(topic).end[0]
+
+
+def arrived(start: int, wanted: Callable[[list[Message]], bool], words: str, *, topic: str = TOPIC) -> list[Message]:
+    found: list[Message] = []
+
+    def there() -> bool:
+        found[:] = messages(topic, start)
+        return wanted(found)
+
+    small_stack.wait_for(there, words, seconds=90)
+    return found
+
+
+@contextmanager
+def application() -> Iterator[psycopg.Connection]:
+    with psycopg.connect(get_settings().source_dsn("application"), autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def superuser() -> Iterator[psycopg.Connection]:
+    with postgres_server.connect(source_database.SERVER, get_settings(), source_database.DATABASE) as connection:
+        yield connection
+
+
+def insert(connection: psycopg.Connection, *numbers: str) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO orders VALUES (%s, now(), 1.5, true, 1)", [[number] for number in numbers])
+
+
+def inserted(seen: list[Message], prefix: str) -> list[str]:
+    """The keys that were inserted, in the order of the topic; of one test, for another's may come late."""
+    keys = [one.key["number"] for one in seen if one.key and one.operation == "c"]
+    return [key for key in keys if key.startswith(prefix)]
+
+
+def follow(name: str, text: str) -> None:
+    half = PROBLEMS / f"{name}.half"
+    half.write_text(text)
+    half.replace(PROBLEMS / f"{name}.yaml")
+
+
+def healthy() -> bool:
+    return all(state.healthy for state in look(small_stack.settings()) if state.service.name in SERVICES)
+
+
+def log(service: str) -> str:
+    return (small_stack.HOME / "logs" / f"{service}.log").read_text()
+
+
+def kill(service: str) -> None:
+    [pid] = [state.pid for state in look(small_stack.settings()) if state.service.name == service]
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_a_connector_is_registered_once_and_up_a_second_time_changes_nothing() -> None:
+    report = small_stack.HOME / "connectors" / "missing.json"
+    for _ in range(2):
+        seen = report.stat().st_mtime_ns
+        small_stack.wait_for(lambda seen=seen: report.stat().st_mtime_ns > seen, "the keeper looked again")
+    assert all(words.endswith("ready (was up)") for words in small_stack.up(*SERVICES))
+    assert log("connectors").count("orders: registered") == 1
+    assert rest.call(get_settings(), "GET", "/connectors") == ["millrace_orders"]
+
+
+def test_every_kind_of_change_arrives_in_its_order() -> None:
+    start = end()
+    with application() as connection:
+        insert(connection, "one", "two")
+        connection.execute("""UPDATE orders SET kept = 0, "Amount" = 'NaN' WHERE number = 'one'""")
+        connection.execute("UPDATE orders SET number = 'three' WHERE number = 'two'")
+        connection.execute("DELETE FROM orders WHERE number = 'one'")
+        connection.execute("TRUNCATE orders")
+    found = arrived(start, lambda seen: any(one.operation == "t" for one in seen), "the truncate arrived")
+    told = [(one.operation, one.key["number"] if one.key else None) for one in found]
+    assert told == [
+        ("c", "one"),
+        ("c", "two"),
+        ("u", "one"),
+        # A key change: the old key is deleted, the new one inserted.
+        ("d", "two"),
+        ("tombstone", "two"),
+        ("c", "three"),
+        ("d", "one"),
+        ("tombstone", "one"),
+        ("t", None),
+    ]
+    update = found[2].value
+    assert update is not None
+    # By its replica identity the row as it was is whole; a broken value is committed, and told.
+    assert update["before"]["Amount"] == 1.5
+    assert update["after"]["Amount"] == "NaN"
+    positions = [one.value["source"]["lsn"] for one in found if one.value]
+    assert positions == sorted(positions)
+    assert len({one.epoch for one in found}) == 1
+
+
+def test_broken_values_can_be_committed_and_debezium_may_only_read() -> None:
+    with application() as connection:
+        connection.execute("INSERT INTO orders (number) VALUES ('bare')")
+    with psycopg.connect(get_settings().source_dsn("debezium"), autocommit=True) as connection:
+        assert connection.execute("SELECT number FROM orders").fetchall()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM orders")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE public.own (id int)")
+
+
+def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
+    start = end()
+    with application() as connection:
+        connection.execute("DELETE FROM orders")
+        for batch in range(30):
+            insert(connection, *(f"worker-{batch:02}-{row:02}" for row in range(10)))
+            if batch == 10:
+                kill("kafka_connect")
+    wanted = [f"worker-{batch:02}-{row:02}" for batch in range(30) for row in range(10)]
+    found = arrived(start, lambda seen: len(inserted(seen, "worker")) >= len(wanted), "every row arrived")
+    assert inserted(found, "worker") == wanted
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
+
+
+def test_a_killed_broker_loses_nothing_and_repeats_nothing() -> None:
+    start = end()
+    with application() as connection:
+        insert(connection, *(f"broker-{row}" for row in range(100)))
+        kill("kafka")
+        insert(connection, *(f"broker-{row}" for row in range(100, 200)))
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=120)
+    found = arrived(start, lambda seen: len(inserted(seen, "broker")) >= 200, "every row arrived")
+    assert inserted(found, "broker") == [f"broker-{row}" for row in range(200)]
+
+
+def test_what_is_not_committed_is_not_counted() -> None:
+    """The last stable end stands before an open transaction; an aborted one has markers and no message."""
+    ensure_topic("scratch", get_settings())
+    servers = {"bootstrap.servers": get_settings().kafka_servers}
+    committed = Producer(servers | {"transactional.id": "committed"})
+    committed.init_transactions(20)
+    committed.begin_transaction()
+    committed.produce("scratch", b"1")
+    committed.commit_transaction(20)
+    after_commit = topics.state("scratch")
+    opened = Producer(servers | {"transactional.id": "opened"})
+    opened.init_transactions(20)
+    opened.begin_transaction()
+    opened.produce("scratch", b"2")
+    assert opened.flush(20) == 0
+    committed.begin_transaction()
+    committed.produce("scratch", b"3")
+    committed.commit_transaction(20)
+    assert topics.state("scratch") == after_commit
+    everything = waiting(after_commit, None, problem="orders")
+    sent = topics.oldest_at(everything)
+    assert sent is not None
+    assert abs(time.time() - sent) < 60
+    opened.abort_transaction(20)
+    aborted = topics.state("scratch")
+    assert aborted.end[0] > after_commit.end[0]
+    assert aborted.topic_id == after_commit.topic_id
+    # From behind the first message on there are an aborted one, one that counts, and markers.
+    rest_of_it = waiting(aborted, None, problem="orders")
+    rest_of_it.start[0] = after_commit.end[0]
+    assert topics.oldest_at(rest_of_it) is not None
+    rest_of_it.start[0] = aborted.end[0] - 1
+    assert topics.oldest_at(rest_of_it) is None
+
+
+def test_a_topic_made_anew_has_another_id() -> None:
+    ensure_topic("renewed", get_settings())
+    first = topics.state("renewed").topic_id
+    admin = topics._admin(get_settings().kafka_servers, os.getpid())
+    admin.delete_topics(["renewed"])["renewed"].result(20)
+    small_stack.wait_for(lambda: ensure_topic("renewed", get_settings()), "the topic can be made anew")
+    assert topics.state("renewed").topic_id != first
+
+
+def test_a_missing_topic_is_told() -> None:
+    with pytest.raises(MillraceError, match=r"There is no topic orders\.public\.nothing"):
+        topics.state("orders.public.nothing")
+
+
+def test_the_slot_moves_while_nobody_writes() -> None:
+    before = slots.slot("orders")
+    assert before is not None
+    assert before.wal_status == "reserved"
+    assert slots.slot("nobody") is None
+    with superuser() as connection:
+        # Log of a table that nobody follows: only the heartbeat lets the slot pass it.
+        connection.execute("CREATE TABLE IF NOT EXISTS elsewhere AS SELECT generate_series(1, 100000) AS n")
+    small_stack.wait_for(lambda: (slots.slot("orders") or before).lag_bytes < 1_000_000, "the slot moved on")
+
+
+def test_a_problem_that_comes_later_is_followed_from_the_rows_that_are_there() -> None:
+    late = ORDERS.replace("orders", "late").replace("changes: {}", "changes: {table: shop.late_orders}")
+    with superuser() as connection:
+        connection.execute("CREATE SCHEMA shop AUTHORIZATION application")
+    with application() as connection:
+        connection.execute("CREATE TABLE shop.late_orders (number text PRIMARY KEY, ordered_at timestamptz)")
+        connection.execute("INSERT INTO shop.late_orders VALUES ('old', now())")
+    follow("late", late.replace("late_at", "ordered_at"))
+    topic = "late.shop.late_orders"
+    small_stack.wait_for(lambda: "late: registered" in log("connectors"), "the connector is registered")
+    found = arrived(0, bool, "the row that was there arrived", topic=topic)
+    assert [(one.operation, one.key) for one in found] == [("r", {"number": "old"})]
+    # The columns that the contract has and the table had not.
+    value = found[0].value
+    assert value is not None
+    assert value["after"].keys() == {"number", "ordered_at", "Amount", "express", "kept"}
+    assert published("millrace_late") == {"shop.late_orders", "millrace.late_heartbeat", "millrace.late_signal"}
+
+
+def test_a_changed_contract_adds_its_column_and_registers_anew() -> None:
+    changed = ORDERS.replace("changes: {}", "changes: {table: public.orders_2}").replace(
+        "      express:", "      gift: {type: boolean, nullable: true}\n      express:"
+    )
+    follow("orders", changed)
+    told = "orders: registered anew: table.include.list changed"
+    small_stack.wait_for(lambda: told in log("connectors"), "the connector is registered anew")
+    assert published("millrace_orders") == {"public.orders_2", "millrace.orders_heartbeat", "millrace.orders_signal"}
+    with psycopg.connect(get_settings().source_dsn("debezium"), autocommit=True) as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM orders")
+        connection.execute("SELECT gift FROM orders_2")
+    with application() as connection:
+        connection.execute("INSERT INTO orders_2 (number, gift) VALUES ('new', true)")
+    found = arrived(0, bool, "its changes arrive", topic="orders.public.orders_2")
+    assert found[-1].value is not None
+    assert found[-1].value["after"]["gift"] is True
+    follow("orders", ORDERS)
+    small_stack.wait_for(lambda: log("connectors").count(told) == 2, "the connector is registered anew")
+    small_stack.wait_for(healthy, "everything is healthy again")
+
+
+def test_a_signal_reads_every_row_once_more_while_changes_go_on() -> None:
+    start = end()
+    with application() as connection:
+        connection.execute("DELETE FROM orders")
+        insert(connection, "again-1", "again-2")
+    with psycopg.connect(get_settings().source_dsn("debezium"), autocommit=True) as connection:
+        told = json.dumps({"data-collections": ["public.orders"], "type": "incremental"})
+        connection.execute("INSERT INTO millrace.orders_signal VALUES ('test-again', 'execute-snapshot', %s)", [told])
+    read = lambda seen: {one.key["number"] for one in seen if one.key and one.operation == "r"}  # noqa: E731
+    arrived(start, lambda seen: read(seen) == {"again-1", "again-2"}, "every row was read")
+
+
+def test_a_promoted_database_is_another_epoch_and_its_predecessors_connector_is_refused() -> None:
+    settings = get_settings()
+    rpc = supervisor.calls(settings)
+    old = messages(TOPIC)[-1].epoch
+    # The keeper is away: what holds now is the demand of the connector itself.
+    rpc.stopProcess("connectors")
+    rpc.stopProcess("source_database")
+    data = postgres_server.data_folder(source_database.SERVER, settings)
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("restore_command = 'false'\n")
+    (data / "recovery.signal").touch()
+    postgres_server.give_away(data / "recovery.signal")
+    rpc.startProcess("source_database")
+    with application_when_up() as connection:
+        start = end()
+        insert(connection, "restored")
+    small_stack.wait_for(lambda: "it was restored or promoted" in log("kafka_connect"), "the connector was refused")
+    assert not [one for one in messages(TOPIC, start) if one.key == {"number": "restored"}]
+    rpc.startProcess("connectors")
+    restored = lambda seen: any(one.key == {"number": "restored"} for one in seen)  # noqa: E731
+    found = arrived(start, restored, "every row was read once more")
+    assert {one.epoch for one in found} == {found[0].epoch}
+    assert old < found[0].epoch
+    assert (old.timeline, found[0].epoch.timeline) == (1, 2)
+    assert {one.operation for one in found} == {"r"}
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
+
+
+def test_a_broker_that_is_away_is_told_within_seconds() -> None:
+    supervisor.calls(get_settings()).stopProcess("kafka")
+    began = time.monotonic()
+    with pytest.raises(MillraceError, match="Kafka cannot be reached") as caught:
+        topics.state(TOPIC)
+    assert time.monotonic() - began < 3 * topics.PATIENCE_SECONDS
+    assert get_settings().kafka_servers in caught.value.place
+
+
+def test_everything_of_it_was_on_loopback_and_no_secret_was_told() -> None:
+    settings = get_settings()
+    logs = "".join(log(service) for service in SERVICES)
+    for name in ("source_debezium_password", "source_database_password", "kafka_connect_password"):
+        assert getattr(settings, name).get_secret_value() not in logs
+
+
+def published(publication: str) -> set[str]:
+    query = "SELECT schemaname || '.' || tablename FROM pg_publication_tables WHERE pubname = %s"
+    with superuser() as connection:
+        return {str(row[0]) for row in connection.execute(query, [publication])}
+
+
+@contextmanager
+def application_when_up() -> Iterator[psycopg.Connection]:
+    small_stack.wait_for(
+        lambda: source_database.SERVICE.waiting_for(small_stack.settings()) is None, "the database answers"
+    )
+    with application() as connection:
+        yield connection
