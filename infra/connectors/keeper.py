@@ -43,6 +43,8 @@ class Keeper:
         """One look at every problem; an error in one keeps none of the others from theirs."""
         valid, _ = load_problems(self.settings.problems_dir)
         problems = [problem for problem in valid.values() if problem.change_table]
+        # One that went and comes again is made again.
+        self.made = {name: made for name, made in self.made.items() if name in valid}
         missing: dict[str, str] = {}
         try:
             server = source_database.SERVER
@@ -70,6 +72,11 @@ class Keeper:
             if done := registration.register(problem, epoch, connection, self.settings, now=time.time()):
                 print(f"{name}: {done}", flush=True)
                 self.failed.discard(name)
+            if source_tables.slot_is_lost(connection, name):
+                # No restart helps, and to begin anew by itself would hide that deletions were missed.
+                return (
+                    f"its slot is lost, with log that was not read: `millrace resnapshot {name}` reads every row anew"
+                )
             return self._heal(name)
         except MillraceError as error:
             return f"{error.problem}: {error.found}"

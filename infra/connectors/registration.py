@@ -31,7 +31,7 @@ def register(problem: Problem, database: str, connection: psycopg.Connection, se
     if registered == wanted | {"name": name}:
         return ""
     if registered is not None and previous != epoch:
-        _forget(problem.problem, connection, settings)
+        forget(problem.problem, connection, settings)
     rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
     if registered is None:
         return f"registered, epoch {epoch}"
@@ -69,10 +69,10 @@ def restart_failed(problem: str, settings: Settings) -> None:
     rest.call(settings, "POST", path)
 
 
-def _forget(problem: str, connection: psycopg.Connection, settings: Settings) -> None:
-    """Removes connector, its position in the log, and its slot: all of another epoch's log.
+def forget(problem: str, connection: psycopg.Connection, settings: Settings) -> None:
+    """Removes the connector, its position in the log, and its slot; table, publication and topic stay.
 
-    Killed anywhere in between, the next look begins again: the connector with the old epoch goes last.
+    Killed anywhere in between, the next look begins again: the connector, which has the old epoch, goes last.
     """
     name = names.connector(problem)
     rest.call(settings, "PUT", f"/connectors/{name}/stop")

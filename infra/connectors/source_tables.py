@@ -82,6 +82,16 @@ def follow(connection: psycopg.Connection, problem: Problem) -> None:
     _publish(connection, names.connector(problem.problem), set(rights))
 
 
+def slot_is_lost(connection: psycopg.Connection, problem: str) -> bool:
+    """Whether log that the connector had not read is gone: it stayed away for longer than the bound allows."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM pg_replication_slots WHERE slot_name = %s AND wal_status = 'lost'",
+            [names.connector(problem)],
+        ).fetchone()
+    )
+
+
 def drop_slot(connection: psycopg.Connection, problem: str) -> None:
     """Drops a slot whose position belongs to another epoch; harmless when there is none."""
     connection.execute(

@@ -22,6 +22,14 @@ def lines(settings: Settings) -> list[str]:
             "database warehouse, MILLRACE_WAREHOUSE_DB_PASSWORD",
             "",
         ),
+        (
+            "Source",
+            f"127.0.0.1:{settings.port('source_database')}",
+            "database source, role application, MILLRACE_SOURCE_APPLICATION_PASSWORD",
+            "",
+        ),
+        ("Kafka", settings.kafka_servers, "the topics of changes", ""),
+        ("Connect", f"{settings.kafka_connect_url}/connectors", "user millrace, MILLRACE_KAFKA_CONNECT_PASSWORD", ""),
     ]
     shown = []
     for name, address, words, login in rows:

@@ -161,7 +161,7 @@ def states(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def stop(names: set[str], settings: Settings, say: Callable[[str], None] = lambda _words: None) -> None:
-    """Stops services, what others need after those (they still write to it while they stop); waits until they have stopped."""
+    """Stops services, each after those that need it (they still write to it while they stop), and waits for all."""
     after = {service.name: service.after for service in wanted(settings)}
     remaining = set(names)
     while remaining:

@@ -14,10 +14,17 @@ SECRET = "not-to-be-shown"
 
 # In a process of its own: this one may have clients already, and settings are read once.
 @pytest.mark.parametrize(
-    ("adapter", "service"), [("lake", "postgres"), ("warehouse", "postgres"), ("object_store", "minio")]
+    ("adapter", "service"),
+    [
+        ("lake", "postgres"),
+        ("warehouse", "postgres"),
+        ("object_store", "minio"),
+        ("source_database", "source_database"),
+        ("topics", "kafka"),
+    ],
 )
 def test_a_system_that_does_not_answer_is_named(adapter: str, service: str) -> None:
-    secrets = ("WAREHOUSE_DB_PASSWORD", "ICEBERG_DB_PASSWORD", "S3_SECRET_KEY")
+    secrets = ("WAREHOUSE_DB_PASSWORD", "ICEBERG_DB_PASSWORD", "S3_SECRET_KEY", "SOURCE_DEBEZIUM_PASSWORD")
     environment = {
         **os.environ,
         **{f"MILLRACE_{name}": SECRET for name in secrets},

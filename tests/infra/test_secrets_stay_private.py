@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from infra.env_file import ensure_env_file
 from infra.services import PROFILES, wanted
+from infra.services.kafka_connect import prepare as prepare_connect
 from infra.services.spark import prepare as prepare_spark
 from infra.stack.launching import write_launch_file
 from millrace.settings import ROOT, Settings
@@ -35,6 +36,7 @@ def test_no_secret_is_in_an_argument(settings: Settings) -> None:
 
 def test_files_with_secrets_are_private(settings: Settings) -> None:
     prepare_spark(settings)
+    prepare_connect(settings)
     for service in wanted(settings):
         write_launch_file(service, settings)
     for path in settings.home.rglob("*"):

@@ -21,6 +21,14 @@ from millrace.settings import get_settings
 PATIENCE_SECONDS = 5.0
 
 
+def ping() -> None:
+    """Raises `MillraceError` when no broker answers within seconds."""
+    try:
+        _admin(_servers(), os.getpid()).list_topics(timeout=PATIENCE_SECONDS)
+    except KafkaException as error:
+        raise _failed("", error) from error
+
+
 def state(topic: str) -> TopicState:
     """The topic's id, its earliest offsets, and its last stable ones: before those no transaction is open.
 

@@ -21,6 +21,8 @@ def renamed(content: dict[str, Any], *, problem: str, title: str, source: str) -
     """The content of a problem file under other names, with a short search and a gate that few rows can pass."""
     ((_, its_source),) = content["sources"].items()
     its_source.pop("landing", None)
+    # Whoever wants changes says so: a connector and its slot would outlive the problem.
+    its_source.pop("changes", None)
     return content | {
         "problem": problem,
         "title": title,
