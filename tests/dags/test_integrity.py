@@ -18,6 +18,7 @@ PROBLEMS, _ = load_problems(SHIPPED)
 HEAVY = {"great_expectations", "mlflow", "numpy", "pandas", "pyarrow", "pyiceberg", "pyspark", "ray", "sklearn"}
 TASKS = {
     "ingest_files": ["check_connection", "ingest_raw_data", "quality_check_raw_data"],
+    "ingest_changes": ["check_connection", "wait_for_changes", "ingest_changes"],
     "transform": [
         "check_connection",
         "transform_data",
@@ -49,7 +50,8 @@ TASKS = {
 }
 FOR_ALL = ["reconcile", "maintenance"]
 """DAGs that look after every problem."""
-EVERY_STAGE = [(problem, stage) for problem in PROBLEMS for stage in names.STAGES]
+EVERY_STAGE = [(name, stage) for name, problem in PROBLEMS.items() for stage in problem.stages]
+REPORTED = [each for each in EVERY_STAGE if not each[1].startswith("ingest_")]
 
 
 def describe(problems_dir: Path) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def test_a_dag_has_the_tasks_that_readers_expect(found: dict[str, Any], problem:
         assert first in upstream_of(name, tasks), f"{name} does not wait for {first}"
 
 
-@pytest.mark.parametrize(("problem", "stage"), [each for each in EVERY_STAGE if each[1] != "ingest_files"])
+@pytest.mark.parametrize(("problem", "stage"), REPORTED)
 def test_the_report_waits_for_every_task_and_decides_nothing(found: dict[str, Any], problem: str, stage: str) -> None:
     tasks = found["dags"][names.dag_id(problem, stage)]["tasks"]
     assert upstream_of("run_report", tasks) == set(tasks) - {"run_report"}
@@ -147,6 +149,15 @@ def test_the_asset_graph_leads_from_landing_to_champion(found: dict[str, Any], p
     assert names.champion_asset(problem) in reached
 
 
+@pytest.mark.parametrize("problem", [name for name, one in PROBLEMS.items() if one.source.changes])
+def test_changes_wake_their_own_dag_which_wakes_transform(found: dict[str, Any], problem: str) -> None:
+    source, dags = PROBLEMS[problem].source_name, found["dags"]
+    stage = dags[names.dag_id(problem, "ingest_changes")]
+    assert stage["waits_for"] == [names.changes_asset(source)]
+    assert stage["tasks"]["ingest_changes"]["outlets"] == [names.bronze_asset(source)]
+    assert stage["tasks"]["ingest_changes"]["pool"] == "spark"
+
+
 def test_a_broken_problem_file_breaks_one_thing_only(tmp_path: Path) -> None:
     text = (SHIPPED / "diabetes.yaml").read_text(encoding="utf-8")
     (tmp_path / "diabetes.yaml").write_text(text, encoding="utf-8")
@@ -156,7 +167,7 @@ def test_a_broken_problem_file_breaks_one_thing_only(tmp_path: Path) -> None:
     assert list(found["errors"]) == ["invalid_problems.py"]
     assert "broken.yaml:4" in found["errors"]["invalid_problems.py"]
     assert 'did you mean "owner"?' in found["errors"]["invalid_problems.py"]
-    assert set(found["dags"]) == {*FOR_ALL, *(names.dag_id("diabetes", stage) for stage in names.STAGES)}
+    assert set(found["dags"]) == {*FOR_ALL, *(names.dag_id("diabetes", stage) for stage in PROBLEMS["diabetes"].stages)}
 
 
 def upstream_of(name: str, tasks: dict[str, Any]) -> set[str]:

@@ -33,7 +33,7 @@ def status(
     table = Table("problem", "champion", "since", Column("now", overflow="fold"))
     for each in problems:
         champion = champions.current(each.problem)
-        runs = {stage: under_way.get(names.dag_id(each.problem, stage)) for stage in names.STAGES}
+        runs = {stage: under_way.get(names.dag_id(each.problem, stage)) for stage in each.stages}
         now = [f"{stage}: running since {run.start:%H:%M:%S} UTC" for stage, run in runs.items() if run and run.start]
         now += [f"{stage}: pending, {why}" for stage, check in PENDING.items() if (why := check(each))]
         now += [words for words in (refused_since(each), *barred_versions(each)) if words]

@@ -27,11 +27,12 @@ POSTGRES_COLUMNS = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"
 
 STAGES = {
     "ingest_files": "1 Ingest files",
+    "ingest_changes": "2 Ingest changes",
     "transform": "3 Transform",
     "train": "5 Train",
     "deploy": "6 Deploy",
 }
-"""Stage → its title in the Airflow UI. Numbers left out: ingest_changes (2), materialize (4) and monitor (7)."""
+"""Stage → its title in the Airflow UI. Numbers left out: materialize (4) and monitor (7)."""
 
 
 def dag_id(problem: str, stage: str) -> str:
@@ -86,6 +87,10 @@ def observed_table(problem: str) -> str:
 
 def landing_asset(source: str) -> str:
     return f"landing/{source}"
+
+
+def changes_asset(source: str) -> str:
+    return f"changes/{source}"
 
 
 def bronze_asset(source: str) -> str:

@@ -17,7 +17,7 @@ from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHo
 from millrace.contract.hashing import deciding, digest
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
-from millrace.contract.names import change_topic
+from millrace.contract.names import STAGES, change_topic
 from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Scalar, Source
@@ -223,6 +223,11 @@ class Problem(Model):
     def change_topic(self) -> str | None:
         """The Kafka topic of its changes."""
         return None if self.change_table is None else change_topic(self.problem, self.change_table)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that it has a DAG for: without a section `changes` it takes in files alone."""
+        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.source.changes is not None)
 
     @property
     def label_column(self) -> str | None:

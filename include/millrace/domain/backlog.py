@@ -12,13 +12,15 @@ class Backlog:
 
     rows: int
     oldest_at: float | None
+    start: Mapping[int, int]
     end: Mapping[int, int]
 
 
 @dataclass(frozen=True)
 class Told:
-    """The last time that a backlog was told: up to where, and when."""
+    """The last time that a backlog was told: from where to where, and when."""
 
+    start: Mapping[int, int]
     end: Mapping[int, int]
     at: float
 
@@ -38,8 +40,9 @@ def reason(backlog: Backlog, changes: Changes, *, now: float) -> str | None:
 
 
 def is_to_be_told(backlog: Backlog, changes: Changes, last: Told | None, *, now: float) -> str | None:
-    """In words, why the backlog is told now: it fires, and something came since it was told, or too long ago."""
+    """In words, why the backlog is told now: it fires, and something came since it was told, or a run took some of it
+    and left the rest, or that was too long ago."""
     why = reason(backlog, changes, now=now)
-    if why is None or last is None or dict(last.end) != dict(backlog.end):
+    if why is None or last is None or (last.start, last.end) != (backlog.start, backlog.end):
         return why
     return f"{why}; told {now - last.at:.0f} s ago" if now - last.at >= changes.retry_seconds else None

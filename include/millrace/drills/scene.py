@@ -57,7 +57,7 @@ def own_problem(scene: Scene, name: str, change: Change = lambda _content: None)
 
 def appear(scene: Scene, *problems: Problem, train: bool = False) -> None:
     """Wait until Airflow knows the problems' DAGs; without `train`, no training will start."""
-    dags = [names.dag_id(problem.problem, stage) for problem in problems for stage in names.STAGES]
+    dags = [names.dag_id(problem.problem, stage) for problem in problems for stage in problem.stages]
     told = " and ".join(problem.problem for problem in problems)
     scene.telling.wait(f"Airflow knows {told}", lambda: all(map(scene.airflow.knows, dags)), seconds=PATIENCE_SECONDS)
     for problem in problems if not train else ():

@@ -4,6 +4,7 @@ from airflow.sdk import Asset, AssetWatcher
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.orchestration.backlog_trigger import BacklogTrigger
 from millrace.orchestration.landing_trigger import LandingTrigger
 
 
@@ -11,6 +12,13 @@ def landing(problem: Problem) -> Asset:
     """Files under the landing prefix; its watcher looks for new ones in the triggerer."""
     name = names.landing_asset(problem.source_name)
     watcher = AssetWatcher(name=f"{problem.source_name}_files", trigger=LandingTrigger(problem.problem))
+    return Asset(name=name, uri=names.asset_uri(name), group=problem.problem, watchers=[watcher])
+
+
+def changes(problem: Problem) -> Asset:
+    """Changes in the topic of the source; its watcher compares the topic with bronze in the triggerer."""
+    name = names.changes_asset(problem.source_name)
+    watcher = AssetWatcher(name=f"{problem.source_name}_changes", trigger=BacklogTrigger(problem.problem))
     return Asset(name=name, uri=names.asset_uri(name), group=problem.problem, watchers=[watcher])
 
 

@@ -11,6 +11,11 @@ WHAT = {
         "New files under `{landing}` in the landing bucket become rows of `{bronze}`. A file that cannot be read as a "
         "whole is set aside and named; the others go on."
     ),
+    "ingest_changes": (
+        "Committed changes of the table `{table}` in the source database, which Debezium brings to the topic `{topic}`, "
+        "become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first transaction that "
+        "is still open. A message that cannot be read is kept with the reason, and stops nothing."
+    ),
     "transform": (
         "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
         "go to `{quarantine}` with all their reasons. A checkpoint judges silver, then gold, before readers see them; "
@@ -27,6 +32,7 @@ WHAT = {
 }
 BY_HAND = {
     "ingest_files": "`keys`: ingest these objects only. `wait`: wait for a new file instead of ending.",
+    "ingest_changes": "`wait`: wait for changes instead of ending.",
     "transform": "No parameters: it continues from what was recorded.",
     "train": "`force`: train even if nothing asks for it.",
     "deploy": "`version`: the registered version to deploy; default: the newest that passed the gate.",
@@ -39,6 +45,9 @@ def dag_doc(problem: Problem, stage: str) -> str:
     facts = {
         "landing": problem.landing_prefix,
         "bronze": names.bronze_files(source),
+        "changes": names.bronze_changes(source),
+        "table": problem.change_table,
+        "topic": problem.change_topic,
         "silver": names.silver(source),
         "quarantine": names.quarantine(source),
         "gold": names.gold(problem.problem),

@@ -13,6 +13,7 @@ def lake_tables(problem: Problem) -> list[str]:
     sources = list(problem.sources)
     return [
         *(names.bronze_files(source) for source in sources),
+        *(names.bronze_changes(name) for name, source in problem.sources.items() if source.changes is not None),
         *(names.quarantine(source) for source in sources),
         *(names.silver(source) for source in sources),
         names.gold(problem.problem),

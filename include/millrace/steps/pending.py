@@ -3,13 +3,16 @@
 Each function says in words why its stage is behind, or None. An event may get lost; a level shows until it is served.
 """
 
+import time
 from collections.abc import Callable
 
 from millrace.adapters import lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.backlog import reason
 from millrace.steps import recorded
 from millrace.steps.bronze_table import ROWS
+from millrace.steps.change_backlog import backlog
 from millrace.steps.contract_in_force import is_applied, is_changed, way_out
 from millrace.steps.landed_files import new_files
 from millrace.steps.load_star import star_of
@@ -26,6 +29,13 @@ def pending_ingest_files(problem: Problem) -> str | None:
     return f"{found[0].path}{more} landed and not ingested"
 
 
+def pending_ingest_changes(problem: Problem) -> str | None:
+    """Changes wait in the topic that bronze does not hold: so many, or for so long, that they are to be taken in."""
+    if problem.source.changes is None:
+        return None
+    return reason(backlog(problem), problem.source.changes, now=time.time())
+
+
 def pending_transform(problem: Problem) -> str | None:
     """Silver is behind bronze or the contract, gold behind silver, or the warehouse behind gold or silver."""
     if is_changed(problem) and not is_applied(problem):
@@ -37,6 +47,7 @@ def pending_transform(problem: Problem) -> str | None:
 
 PENDING: dict[str, Callable[[Problem], str | None]] = {
     "ingest_files": pending_ingest_files,
+    "ingest_changes": pending_ingest_changes,
     "transform": pending_transform,
     "train": pending_train,
     "deploy": pending_deploy,

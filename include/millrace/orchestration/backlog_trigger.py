@@ -1,0 +1,65 @@
+"""Watches a topic of changes from the triggerer and says when enough waits that bronze does not hold."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from millrace.domain.backlog import Backlog, Told, is_to_be_told
+
+
+class BacklogTrigger(BaseEventTrigger):
+    """Yields when the backlog has enough messages or an old enough one, by the contract's section `changes`; and again
+    when something came, when a run took some and left the rest, or after `retry_seconds`.
+
+    A failed run must be tried again although nothing new came, hence the repetition. Looking runs in a thread, and asks
+    no database while it waits: it compares the topic's last stable offsets with those that bronze recorded.
+
+    Args:
+        problem: Name of the problem whose topic is watched.
+        poll_seconds: Pause between two looks, longer where a look itself takes long.
+    """
+
+    def __init__(self, problem: str, poll_seconds: float = 2.0) -> None:
+        super().__init__()
+        self.problem = problem
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        arguments = {"problem": self.problem, "poll_seconds": self.poll_seconds}
+        return "millrace.orchestration.backlog_trigger.BacklogTrigger", arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        last: Told | None = None
+        while True:
+            began = time.monotonic()
+            found = await self._look(last)
+            looked_for = time.monotonic() - began
+            if found is not None:
+                backlog, why = found
+                last = Told(backlog.start, backlog.end, time.time())
+                yield TriggerEvent({"messages": backlog.rows, "why": why})
+            # A broker that does not answer is asked until its patience ends: at most a quarter of the time goes to it.
+            await asyncio.sleep(max(self.poll_seconds, 3 * looked_for))
+
+    async def _look(self, last: Told | None) -> tuple[Backlog, str] | None:
+        try:
+            return await asyncio.to_thread(self._firing, last)
+        except Exception as error:  # noqa: BLE001 - a watcher that ends would be silent for ever; the next look tells
+            self.log.warning("Cannot look for changes of %s: %s", self.problem, error)
+            return None
+
+    def _firing(self, last: Told | None) -> tuple[Backlog, str] | None:
+        # Imported here, in the thread: these imports would hold up every other trigger of the process.
+        from millrace.contract.loading import get_problem
+        from millrace.settings import get_settings
+        from millrace.steps.change_backlog import backlog
+
+        problem = get_problem(self.problem, get_settings().problems_dir)
+        if problem.source.changes is None:  # the section went; the DAG, and this watcher, go with it
+            return None
+        found = backlog(problem)
+        why = is_to_be_told(found, problem.source.changes, last, now=time.time())
+        return (found, why) if why else None

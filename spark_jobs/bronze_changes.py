@@ -1,0 +1,86 @@
+"""A range of a Kafka topic, read as one batch and appended to bronze with its offsets in the same commit."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from millrace.domain.change_offsets import Range
+from spark_jobs.fenced_write import Target, append, read_at
+from spark_jobs.transforms.envelope import parse
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What a range turned out to hold.
+
+    Attributes:
+        malformed: Reason → messages that cannot be read.
+        columns: The different sets of columns that its rows have.
+    """
+
+    messages: int
+    malformed: dict[str, int]
+    truncates: int
+    columns: tuple[frozenset[str], ...]
+    committed_until: datetime | None
+
+
+def read_range(spark: SparkSession, servers: str, part: Range) -> DataFrame:
+    """The committed messages of a range, parsed; those of aborted transactions are left out.
+
+    Spark reads them again in each action: offsets are fixed, so it finds the same.
+    """
+    options = {
+        "kafka.bootstrap.servers": servers,
+        "assign": json.dumps({part.topic: sorted(part.end)}),
+        "startingOffsets": _told(part, part.start),
+        "endingOffsets": _told(part, part.end),
+        # By default messages of aborted and of open transactions come, too.
+        "kafka.isolation.level": "read_committed",
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+    }
+    messages = spark.read.format("kafka").options(**options).load()
+    sent_at = F.col("timestamp").alias("sent_at")
+    return parse(messages.select("topic", "partition", "offset", sent_at, "key", "value", "headers"))
+
+
+def look_at(changes: DataFrame) -> Arrived:
+    """Counts of parsed messages, in one pass."""
+    kinds = changes.groupBy("operation", "malformed", F.array_sort(F.map_keys("after")).alias("columns"))
+    found = kinds.agg(F.count("*").alias("messages"), F.max("committed_at").alias("until")).collect()
+    malformed: dict[str, int] = {}
+    for row in found:
+        if row["malformed"] is not None:
+            malformed[row["malformed"]] = malformed.get(row["malformed"], 0) + row["messages"]
+    return Arrived(
+        messages=sum(row["messages"] for row in found),
+        malformed=malformed,
+        truncates=sum(row["messages"] for row in found if row["operation"] == "t"),
+        columns=tuple({frozenset(row["columns"]) for row in found if row["columns"] is not None}),
+        committed_until=max((row["until"] for row in found if row["until"] is not None), default=None),
+    )
+
+
+def append_changes(changes: DataFrame, target: Target, *, ingested_at: datetime, run_id: str) -> None:
+    """Append parsed messages, with their bytes as they came."""
+    told = {"ingested_at": F.lit(ingested_at), "run_id": F.lit(run_id)}
+    append(changes.drop("before", "after").withColumns(told), target)
+
+
+def written_twice(spark: SparkSession, table: str, snapshot_id: int, part: Range) -> tuple[int, int]:
+    """How many messages of a range a snapshot holds, and how many of them stand there once more."""
+    (row,) = (
+        read_at(spark, table, snapshot_id)
+        .where(F.expr(" OR ".join(f"(`partition` = {p} AND `offset` >= {start})" for p, start in part.start.items())))
+        .select(F.count("*").alias("rows"), F.count_distinct("partition", "offset").alias("different"))
+        .collect()
+    )
+    return row["rows"], row["rows"] - row["different"]
+
+
+def _told(part: Range, offsets: dict[int, int]) -> str:
+    return json.dumps({part.topic: {str(partition): offset for partition, offset in offsets.items()}})

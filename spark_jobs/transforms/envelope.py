@@ -1,0 +1,75 @@
+"""Debezium's envelope: what a message of a topic says of the change that it is.
+
+https://debezium.io/documentation/reference/3.5/connectors/postgresql.html#postgresql-change-event-values
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from millrace.contract.source_epoch import HEADER, TEXT
+
+ROW = "map<string, string>"
+"""A row of the source: column → value as JSON writes it, a text without its quotes."""
+_SOURCE = "struct<lsn: bigint, txId: bigint, ts_us: bigint, snapshot: string>"
+VALUE = f"struct<op: string, source: {_SOURCE}, before: {ROW}, after: {ROW}>"
+WITH_ROW_AFTER = ("c", "u", "r")
+OPERATIONS = (*WITH_ROW_AFTER, "d", "t")
+
+
+def parse(messages: DataFrame) -> DataFrame:
+    """Add what the messages say; of one that cannot be read, only why.
+
+    Args:
+        messages: key, value (binary) and headers, besides whatever else.
+
+    Returns:
+        operation, epoch, lsn, transaction_id, committed_at, snapshot, malformed, before and after, instead of headers.
+    """
+    told = F.from_json(_text("value"), VALUE)
+    # Once, as a column of its own: it is looked at nine times.
+    read = messages.withColumns({"_told": told, "_epoch": _header(HEADER)})
+    source = F.col("_told").getField("source")
+    value = {
+        "operation": F.when(F.col("value").isNull(), F.lit("tombstone")).otherwise(F.col("_told").getField("op")),
+        "epoch": F.col("_epoch"),
+        "lsn": source.getField("lsn"),
+        "transaction_id": source.getField("txId"),
+        "committed_at": F.timestamp_micros(source.getField("ts_us")),
+        "snapshot": source.getField("snapshot"),
+        "before": F.col("_told").getField("before"),
+        "after": F.col("_told").getField("after"),
+    }
+    read = read.withColumn("malformed", _malformed())
+    readable = {name: F.when(F.col("malformed").isNull(), column) for name, column in value.items()}
+    return read.withColumns(readable).drop("_told", "_epoch", "headers")
+
+
+def _malformed() -> Column:
+    """The first thing that keeps a message from being a change; a tombstone says nothing that could be wrong."""
+    told, tombstone = F.col("_told"), F.col("value").isNull()
+    operation, source = told.getField("op"), told.getField("source")
+    faults = {
+        "value: not UTF-8": ~F.is_valid_utf8(F.col("value")),
+        "value: not JSON of an envelope": told.isNull() | operation.isNull() | source.isNull(),
+        "value: unknown operation": ~operation.isin(*OPERATIONS),
+        "value: no position": source.getField("lsn").isNull() | source.getField("ts_us").isNull(),
+        "value: no row": (operation.isin(*WITH_ROW_AFTER) & told.getField("after").isNull())
+        | ((operation == "d") & told.getField("before").isNull()),
+        "key: missing": (operation != "t") & F.col("key").isNull(),
+        "header: no epoch": F.col("_epoch").isNull() | ~F.col("_epoch").rlike(rf"\A{_EPOCH}\z"),
+    }
+    first = F.coalesce(*(F.when(is_so, F.lit(words)) for words, is_so in faults.items()))
+    return F.when(~tombstone, first)
+
+
+_EPOCH = TEXT.pattern.replace("?P<since>", "").replace("?P<system_identifier>", "").replace("?P<timeline>", "")
+
+
+def _text(name: str) -> Column:
+    # Bytes that are no text become null, and so does what is read from them.
+    return F.when(F.is_valid_utf8(F.col(name)), F.col(name).cast("string"))
+
+
+def _header(name: str) -> Column:
+    found = F.filter("headers", lambda header: header.getField("key") == name)
+    return F.try_element_at(found, F.lit(-1)).getField("value").cast("string")

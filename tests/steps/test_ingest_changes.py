@@ -1,0 +1,220 @@
+"""Topic to bronze: every committed message once, its bytes kept, whoever is killed or comes second."""
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from millrace.adapters import lake
+from millrace.contract import names
+from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
+from millrace.contract.problem import Problem
+from millrace.steps import ingest_changes as step
+from millrace.steps.changes_table import recorded_offsets
+from millrace.steps.ingest_changes import ingest_changes
+from millrace.steps.pending import pending_ingest_changes
+from tests.steps.transforming import problem_named, removed_afterwards
+from tests.topics import EPOCH, Sender, change, delete_messages_before, made_anew, own_topic, rows
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def problem(request: pytest.FixtureRequest) -> Iterator[Problem]:
+    """Sales whose changes are followed; not in a problem file, so that no connector sends to its topic."""
+    plain = problem_named(uuid.uuid4().hex[:8])
+    told = {"rows": 5, "seconds": 3600, "max_rows": 1000} | getattr(request, "param", {})
+    source = plain.model_dump(exclude_defaults=True)["sources"][plain.source_name] | {"changes": told}
+    made = Problem.model_validate(plain.model_dump(exclude_defaults=True) | {"sources": {plain.source_name: source}})
+    with removed_afterwards(made):
+        yield made
+
+
+@pytest.fixture
+def sender(problem: Problem) -> Iterator[Sender]:
+    with own_topic(problem) as sender:
+        yield sender
+
+
+def ingest(spark: SparkSession, problem: Problem, attempt: str) -> dict[str, Any]:
+    return ingest_changes(spark, problem, attempt=attempt, run_id=attempt)
+
+
+def bronze(problem: Problem) -> list[dict[str, Any]]:
+    found = lake.read(names.bronze_changes(problem.source_name)).to_pylist()
+    return sorted(found, key=lambda row: (row["partition"], row["offset"]))
+
+
+def keys(problem: Problem) -> list[str]:
+    return [json.loads(row["key"])["id"] for row in bronze(problem) if row["key"]]
+
+
+def branches(problem: Problem) -> list[str]:
+    return lake.stray_branches(names.bronze_changes(problem.source_name), older_than_seconds=-1)
+
+
+def test_a_committed_message_comes_once_with_its_position_and_bytes(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    row = {"id": "é", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
+    update = change("u", before=row, after=row | {"sold": 0}, lsn=11)
+    delete = change("d", before=row, lsn=12)
+    sender.send(change("c", after=row, lsn=10), update)
+    sender.send(delete, {**delete, "value": None}, change("t", lsn=13))
+    told = ingest(spark, problem, "first")
+    assert (told["messages"], told["malformed"], told["truncates"], told["left"]) == (5, {}, 1, 0)
+    assert told["committed_until"].endswith(".000013")
+    found = bronze(problem)
+    assert [(one["operation"], one["lsn"]) for one in found] == [
+        ("c", 10),
+        ("u", 11),
+        ("d", 12),
+        ("tombstone", None),
+        ("t", 13),
+    ]
+    assert found[1]["value"] == update["value"]
+    assert found[2]["key"] == delete["key"]
+    assert {one["epoch"] for one in found} == {str(EPOCH)}
+    assert {(one["run_id"], one["malformed"]) for one in found} == {("first", None)}
+    assert branches(problem) == []
+
+    before = lake.head(names.bronze_changes(problem.source_name))
+    again = ingest(spark, problem, "second")
+    assert (again["messages"], again["snapshot_id"]) == (0, told["snapshot_id"])
+    assert lake.head(names.bronze_changes(problem.source_name)) == before
+
+
+def test_aborted_messages_never_come_and_open_ones_wait(spark: SparkSession, problem: Problem, sender: Sender) -> None:
+    sender.begin(*rows("aborted", 2))
+    sender.abort()
+    sender.send(*rows("a", 2))
+    opened = Sender(problem)
+    opened.begin(*rows("open", 1))
+    # After it in the topic, and committed: it waits for the open one all the same.
+    sender.send(*rows("b", 1))
+    assert ingest(spark, problem, "first")["messages"] == 2
+    assert keys(problem) == ["a0", "a1"]
+    opened.commit()
+    assert ingest(spark, problem, "second")["messages"] == 2
+    assert keys(problem) == ["a0", "a1", "open0", "b0"]
+
+
+def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    good = rows("k", 1)[0]
+    headers = good["headers"]
+    broken = {
+        b"\xff\xfe\x00": "value: not UTF-8",
+        b'{"op": ': "value: not JSON of an envelope",
+        b"[1, 2]": "value: not JSON of an envelope",
+        good["value"].replace(b'"op": "c"', b'"op": "x"'): "value: unknown operation",
+        good["value"].replace(b'"lsn": 0', b'"lsn": null'): "value: no position",
+        good["value"].replace(b'"op": "c"', b'"op": "d"'): "value: no row",
+    }
+    sender.send(good, *({"key": good["key"], "value": value, "headers": headers} for value in broken))
+    sender.send({"key": None, "value": good["value"], "headers": headers})
+    sender.send({"key": good["key"], "value": good["value"], "headers": [(headers[0][0], b"yesterday")]}, good)
+    told = ingest(spark, problem, "first")
+    found = bronze(problem)
+    assert [one["malformed"] for one in found] == [None, *broken.values(), "key: missing", "header: no epoch", None]
+    assert [one["value"] for one in found[1:7]] == list(broken)
+    assert {one["operation"] for one in found if one["malformed"]} == {None}
+    assert told["malformed"]["value: not JSON of an envelope"] == 2
+    assert told["messages"] == 10
+
+
+@pytest.mark.parametrize("problem", [{"max_rows": 10}], indirect=True)
+def test_a_run_takes_no_more_than_it_may_and_the_next_one_goes_on(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    for first in range(0, 24, 4):
+        sender.send(*rows("k", 4, first=first))
+    assert "messages wait" in str(pending_ingest_changes(problem))
+    told = [ingest(spark, problem, f"run-{n}") for n in range(3)]
+    # Ends of transactions take an offset each, which no one can tell from a message before it is read.
+    assert [one["left"] for one in told] == [20, 10, 0]
+    assert all(one["messages"] <= 10 for one in told)
+    assert keys(problem) == [f"k{n}" for n in range(24)]
+    assert pending_ingest_changes(problem) is None
+
+
+def test_the_second_of_two_attempts_is_refused(
+    spark: SparkSession, problem: Problem, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender.send(*rows("k", 3))
+    write = step.append_changes
+
+    def beside_another(*arguments: Any, **named: Any) -> None:
+        monkeypatch.setattr(step, "append_changes", write)
+        assert ingest(spark, problem, "other")["messages"] == 3
+        write(*arguments, **named)
+
+    monkeypatch.setattr(step, "append_changes", beside_another)
+    with pytest.raises(LostRaceError):
+        ingest(spark, problem, "slow")
+    assert keys(problem) == ["k0", "k1", "k2"]
+    assert branches(problem) == []
+
+
+def test_an_attempt_that_dies_leaves_nothing_behind(
+    spark: SparkSession, problem: Problem, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender.send(*rows("k", 3))
+    with monkeypatch.context() as patched:
+        patched.setattr(lake, "publish", lambda _branch: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError, match="killed"):
+            ingest(spark, problem, "first")
+    assert bronze(problem) == []
+    assert recorded_offsets(names.bronze_changes(problem.source_name)) is None
+    assert ingest(spark, problem, "second")["messages"] == 3
+
+
+def test_messages_that_are_gone_are_an_error_that_names_both_offsets(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    sender.send(*rows("k", 3))
+    ingest(spark, problem, "first")
+    sender.send(*rows("k", 3, first=3))
+    delete_messages_before(sender.topic, 6)
+    with pytest.raises(MillraceError, match="gone from the topic") as error:
+        ingest(spark, problem, "second")
+    assert (error.value.found, error.value.expected[:8]) == ("earliest offset 6", "offset 4")
+    assert f"millrace resnapshot {problem.problem}" in error.value.fix
+    assert branches(problem) == []
+
+
+def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    sender.send(*rows("k", 3))
+    ingest(spark, problem, "first")
+    made_anew(sender.topic)
+    with pytest.raises(MillraceError, match="another one than bronze took in"):
+        ingest(spark, problem, "second")
+
+
+def test_a_column_that_left_the_table_stops_the_source_and_a_new_one_is_told(
+    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = {"id": "k1", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
+    sender.send(change("c", after=row | {"colour": "red"}))
+    with caplog.at_level(logging.WARNING, "millrace"):
+        ingest(spark, problem, "first")
+    assert "colour" in caplog.text
+    row.pop("size")
+    sender.send(change("c", after=row))
+    before = lake.head(names.bronze_changes(problem.source_name))
+    with pytest.raises(VerdictError, match="lacks a column of the contract: size") as error:
+        ingest(spark, problem, "second")
+    assert "size (number)" in error.value.expected
+    assert lake.head(names.bronze_changes(problem.source_name)) == before
+
+
+def test_a_topic_that_is_not_there_is_named(spark: SparkSession, problem: Problem) -> None:
+    with pytest.raises(MillraceError, match=f"There is no topic {problem.change_topic}"):
+        ingest(spark, problem, "first")
