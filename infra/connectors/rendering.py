@@ -61,8 +61,9 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         # Headers that name connector and task, longer than many a row.
         "extended.headers.enabled": "false",
         "event.processing.failure.handling.mode": "fail",
-        # A source database that is away comes back; meanwhile the task waits and tries again.
-        "errors.max.retries": "-1",
+        # A database that is away for longer than these makes the task fail, and then the keeper tells why and starts it
+        # again. A task that tries for ever says of itself that it runs.
+        "errors.max.retries": "3",
         "retriable.restart.connector.wait.ms": "3000",
         "poll.interval.ms": "100",
         "max.batch.size": "4096",

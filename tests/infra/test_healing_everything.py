@@ -16,6 +16,10 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 VICTIMS = [
     ("postgres", None),
     ("minio", None),
+    ("source_database", None),
+    ("kafka", None),
+    ("kafka_connect", None),
+    ("connectors", None),
     ("spark", None),
     ("ray", None),
     ("ray", "gcs_server"),
