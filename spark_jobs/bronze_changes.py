@@ -29,10 +29,15 @@ class Arrived:
 
 
 def read_range(spark: SparkSession, servers: str, part: Range) -> DataFrame:
-    """The committed messages of a range, parsed; those of aborted transactions are left out.
+    """The committed messages of a range, parsed.
 
     Spark reads them again in each action: offsets are fixed, so it finds the same.
     """
+    return parse(read_messages(spark, servers, part))
+
+
+def read_messages(spark: SparkSession, servers: str, part: Range) -> DataFrame:
+    """The messages of a range as they are; those of aborted transactions are left out."""
     options = {
         "kafka.bootstrap.servers": servers,
         "assign": json.dumps({part.topic: sorted(part.end)}),
@@ -45,7 +50,7 @@ def read_range(spark: SparkSession, servers: str, part: Range) -> DataFrame:
     }
     messages = spark.read.format("kafka").options(**options).load()
     sent_at = F.col("timestamp").alias("sent_at")
-    return parse(messages.select("topic", "partition", "offset", sent_at, "key", "value", "headers"))
+    return messages.select("topic", "partition", "offset", sent_at, "key", "value", "headers")
 
 
 def look_at(changes: DataFrame) -> Arrived:

@@ -225,6 +225,7 @@ def test_broken_values_can_be_committed_and_debezium_may_only_read() -> None:
             connection.execute("CREATE TABLE public.own (id int)")
 
 
+@pytest.mark.faults
 def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
     start = end()
     with application() as connection:
@@ -239,6 +240,7 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
     small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
 
 
+@pytest.mark.faults
 def test_a_killed_broker_loses_nothing_and_repeats_nothing() -> None:
     start = end()
     with application() as connection:
@@ -250,6 +252,7 @@ def test_a_killed_broker_loses_nothing_and_repeats_nothing() -> None:
     assert inserted(found, "broker") == [f"broker-{row}" for row in range(200)]
 
 
+@pytest.mark.faults
 def test_a_killed_source_database_loses_nothing_and_repeats_nothing() -> None:
     start = end()
     with application() as connection:
@@ -262,6 +265,7 @@ def test_a_killed_source_database_loses_nothing_and_repeats_nothing() -> None:
     small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
 
 
+@pytest.mark.faults
 def test_a_task_that_failed_is_started_again() -> None:
     start = end()
     with superuser() as connection:
@@ -392,6 +396,7 @@ def test_a_signal_reads_every_row_once_more_while_changes_go_on() -> None:
     arrived(start, lambda seen: read(seen) == {"again-1", "again-2"}, "every row was read")
 
 
+@pytest.mark.faults
 def test_a_promoted_database_is_another_epoch_and_its_predecessors_connector_is_refused() -> None:
     settings = get_settings()
     rpc = supervisor.calls(settings)

@@ -12,9 +12,9 @@ WHAT = {
         "whole is set aside and named; the others go on."
     ),
     "ingest_changes": (
-        "Committed changes of the table `{table}` in the source database, which Debezium brings to the topic `{topic}`, "
-        "become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first transaction that "
-        "is still open. A message that cannot be read is kept with the reason, and stops nothing."
+        "Committed changes of the source database's table `{table}`, which Debezium brings to the topic `{topic}`, "
+        "become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first transaction "
+        "that is still open. A message that cannot be read is kept with the reason, and stops nothing."
     ),
     "transform": (
         "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
