@@ -103,6 +103,19 @@ def test_aborted_messages_never_come_and_open_ones_wait(spark: SparkSession, pro
     assert keys(problem) == ["a0", "a1", "open0", "b0"]
 
 
+def test_a_range_of_aborted_messages_alone_brings_no_row_and_is_passed(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    sender.begin(*rows("aborted", 20))
+    sender.abort()
+    # Twenty messages and a marker, of which no reader sees one: nothing fires.
+    assert pending_ingest_changes(problem) is None
+    told = ingest(spark, problem, "first")
+    assert (told["messages"], told["left"], bronze(problem)) == (0, 0, [])
+    sender.send(*rows("a", 1))
+    assert ingest(spark, problem, "second")["messages"] == 1
+
+
 def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
     spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
