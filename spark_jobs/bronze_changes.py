@@ -76,10 +76,17 @@ def append_changes(changes: DataFrame, target: Target, *, ingested_at: datetime,
     append(changes.drop("before", "after").withColumns(told), target)
 
 
-def written_twice(spark: SparkSession, table: str, snapshot_id: int, part: Range) -> tuple[int, int]:
-    """How many messages of a range a snapshot holds, and how many of them stand there once more."""
+def written_twice(
+    spark: SparkSession, table: str, snapshot_id: int, part: Range, *, since: datetime | None
+) -> tuple[int, int]:
+    """How many messages of a range a snapshot holds, and how many of them stand there once more.
+
+    Args:
+        since: When offsets were given up, so that those of messages ingested before may have come again.
+    """
     (row,) = (
         read_at(spark, table, snapshot_id)
+        .where(F.lit(True) if since is None else F.col("ingested_at") >= F.lit(since))
         .where(F.expr(" OR ".join(f"(`partition` = {p} AND `offset` >= {start})" for p, start in part.start.items())))
         .select(F.count("*").alias("rows"), F.count_distinct("partition", "offset").alias("different"))
         .collect()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from confluent_kafka import KafkaException
 
-from infra.connectors import registration, source_tables, topics
+from infra.connectors import registration, requests, source_tables, topics
 from infra.files import write_private
 from infra.services import postgres_server, source_database
 from millrace.contract.errors import MillraceError
@@ -69,7 +69,7 @@ class Keeper:
                 source_tables.follow(connection, problem)
                 self.made[name] = (epoch, problem)
             topics.ensure_topic(str(problem.change_topic), self.settings)
-            if done := registration.register(problem, epoch, connection, self.settings, now=time.time()):
+            if done := self._register(problem, epoch, connection):
                 print(f"{name}: {done}", flush=True)
                 self.failed.discard(name)
             if source_tables.slot_is_lost(connection, name):
@@ -82,6 +82,16 @@ class Keeper:
             return f"{error.problem}: {error.found}"
         except (psycopg.Error, KafkaException) as error:
             return str(error).strip()
+
+    def _register(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str:
+        """As the contract says, or anew where `millrace resnapshot` asks for it; in words what was done."""
+        asked, now = requests.waiting(connection, problem.problem), time.time()
+        if not asked:
+            return registration.register(problem, epoch, connection, self.settings, now=now)
+        done = registration.begin_anew(problem, epoch, connection, self.settings, now=now)
+        # Killed before this, it is done once more, which reads every row once more and is wrong in nothing.
+        requests.answer(connection, asked, done)
+        return done
 
     def _heal(self, name: str) -> str | None:
         """Restarts what is seen as failed twice: just after a restart Connect still tells the state of before."""

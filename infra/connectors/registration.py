@@ -11,7 +11,7 @@ from infra.connectors.rendering import EPOCH_LITERAL, render
 from infra.files import write_private
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.contract.source_epoch import SourceEpoch, following
+from millrace.contract.source_epoch import SourceEpoch, begun_anew, following
 from millrace.settings import Settings
 
 
@@ -39,6 +39,28 @@ def register(problem: Problem, database: str, connection: psycopg.Connection, se
         return f"registered anew: the source database is of another epoch, {epoch}; every row is read once more"
     changed = sorted(key for key in {*registered, *wanted} - {"name"} if registered.get(key) != wanted.get(key))
     return f"registered anew: {', '.join(changed)} changed"
+
+
+def begin_anew(
+    problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, now: float
+) -> str:
+    """Removes connector, position and slot, and registers anew, under a new epoch though the database is the same.
+
+    Log was lost before it was read, and deletions with it. An epoch begins with a snapshot of every row, so what the
+    snapshot lacks is treated as where the database was restored.
+    """
+    name = names.connector(problem.problem)
+    registered: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{name}/config")
+    epoch = begun_anew(_epoch(registered), database, now=now)
+    wanted = render(problem, settings, epoch)
+    if registered is None:
+        # Killed after it was removed, or nobody ever registered it.
+        source_tables.drop_slot(connection, problem.problem)
+    else:
+        forget(problem.problem, connection, settings)
+    _write(problem, wanted, settings)
+    rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
+    return f"registered anew, as it was asked for, epoch {epoch}; every row is read once more"
 
 
 def state(problem: str, settings: Settings) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from millrace.settings import Settings
 HEARTBEAT_SECONDS = 5
 EPOCH_LITERAL = "transforms.epoch.value.literal"
 SHORT_LIVED = {
-    # Heartbeats and signals: nobody reads them from the topic.
+    # Heartbeats, signals, and what is told of snapshots: nobody reads them from the topic later.
     "topic.creation.default.partitions": "1",
     "topic.creation.default.replication.factor": "1",
     "topic.creation.default.cleanup.policy": "delete",
@@ -46,6 +46,9 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         "snapshot.mode": "initial",
         "signal.enabled.channels": "source",
         "signal.data.collection": signal,
+        # Whether a signal was heard, how far its snapshot is, and when it ends, an empty table's too: no row tells that.
+        "notification.enabled.channels": "sink",
+        "notification.sink.topic.name": names.notification_topic(problem.problem),
         # Moves the slot when only other tables are written to; without it the log would be kept for ever.
         "heartbeat.interval.ms": str(HEARTBEAT_SECONDS * 1000),
         "heartbeat.action.query": f"INSERT INTO {heartbeat} (id, at) VALUES (1, now())"

@@ -40,6 +40,16 @@ BEGIN
 END $$;
 
 GRANT USAGE ON SCHEMA millrace TO debezium;
+
+-- Whoever may read the changes may ask that a connector is begun anew; only the keeper answers.
+CREATE TABLE IF NOT EXISTS millrace.connector_requests (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    problem text NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT now(),
+    answered_at timestamptz,
+    answer text
+);
+GRANT SELECT, INSERT ON millrace.connector_requests TO debezium;
 """
 
 

@@ -1,13 +1,21 @@
-"""The source database, as its role `debezium` sees it: how far a connector has come in its log."""
+"""The source database, as its role `debezium` sees it: how far a connector has come in its log, and what it is told.
 
+`debezium` and not `application`: it has the right to write signals already, since the connector does, while the
+application's role would gain the right to have every row read.
+"""
+
+import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import sql
 
 from millrace.adapters.unreachable import unreachable
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.settings import get_settings
 
 QUERY = """
@@ -43,6 +51,60 @@ def slot(problem: str) -> Slot | None:
         row = connection.execute(QUERY, [names.connector(problem)]).fetchone()
     # A lost slot has no position any more.
     return None if row is None else Slot(row[0], row[1], row[2] or 0, row[3])
+
+
+def ask_snapshot(problem: str, table: str) -> str:
+    """Tells the connector to read every row of a table once more while changes go on; returns the signal's id.
+
+    Raises:
+        MillraceError: If the database cannot be reached, or the keeper has not made the table of signals.
+    """
+    signal = str(uuid.uuid4())
+    told = json.dumps({"data-collections": [table], "type": "incremental"})
+    _insert(names.signal_table(problem), {"id": signal, "type": "execute-snapshot", "data": told})
+    return signal
+
+
+def ask_anew(problem: str) -> str:
+    """Asks the keeper of the connectors to remove a problem's connector, position and slot, and to begin anew.
+
+    Raises:
+        MillraceError: If the database cannot be reached, or no keeper was ever there.
+    """
+    request = str(uuid.uuid4())
+    _insert(names.CONNECTOR_REQUESTS, {"id": request, "problem": problem})
+    return request
+
+
+def answer(request: str) -> str | None:
+    """What the keeper did about a request; None until it did."""
+    with _connection() as connection:
+        query = sql.SQL("SELECT answer FROM {} WHERE id = %s").format(_named(names.CONNECTOR_REQUESTS))
+        row = connection.execute(query, [request]).fetchone()
+    return None if row is None else row[0]
+
+
+def _insert(table: str, values: dict[str, str]) -> None:
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        _named(table),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(sql.Placeholder, values)),
+    )
+    try:
+        with _connection() as connection:
+            connection.execute(statement, values)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise MillraceError(
+            f"The source database has no table {table}",
+            place="the source database, as its role debezium",
+            found=str(error).strip().splitlines()[0],
+            expected="what the service connectors makes for each problem that has a section `changes`",
+            fix="`make status` shows whether that runs and what it misses",
+        ) from error
+
+
+def _named(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split("."))
 
 
 @contextmanager

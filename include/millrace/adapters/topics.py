@@ -1,6 +1,7 @@
 """Topics of Kafka: their offsets, and how long their oldest message waits. Every question ends within seconds."""
 
 import os
+from collections.abc import Iterator
 from functools import cache
 
 from confluent_kafka import (
@@ -8,6 +9,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicCollection,
     TopicPartition,
 )
@@ -19,6 +21,21 @@ from millrace.domain.change_offsets import Range, TopicState
 from millrace.settings import get_settings
 
 PATIENCE_SECONDS = 5.0
+Options = dict[str, str | int | float | bool]
+READ_SOME: Options = {
+    # No group is joined, and nothing committed: bronze records what it has taken in.
+    "group.id": "millrace-look",
+    "enable.auto.commit": False,
+    "auto.offset.reset": "error",
+    "isolation.level": "read_committed",
+    # Without it the end of a partition that holds markers alone looks like a broker that is slow.
+    "enable.partition.eof": True,
+}
+READ_ONE = READ_SOME | {"fetch.message.max.bytes": 65_536}
+
+
+class NoTopicError(MillraceError):
+    """There is no topic of that name, or not yet."""
 
 
 def ping() -> None:
@@ -33,7 +50,8 @@ def state(topic: str) -> TopicState:
     """The topic's id, its earliest offsets, and its last stable ones: before those no transaction is open.
 
     Raises:
-        MillraceError: If there is no such topic, or the broker does not answer within seconds.
+        NoTopicError: If there is no such topic.
+        MillraceError: If the broker does not answer within seconds.
     """
     admin = _admin(_servers(), os.getpid())
     try:
@@ -63,13 +81,38 @@ def oldest_at(part: Range) -> float | None:
     Raises:
         MillraceError: If the broker does not answer within seconds.
     """
+    found: list[float] = []
     waiting = {partition for partition, end in part.end.items() if end > part.start[partition]}
+    for partition, message in _read(part, waiting, READ_ONE):
+        if partition in waiting and message is not None:
+            found.append(message.timestamp()[1] / 1000)
+        waiting.discard(partition)
+    return min(found, default=None)
+
+
+def values(part: Range) -> list[bytes]:
+    """The messages of a short range, and those that came after it meanwhile; without tombstones.
+
+    Raises:
+        MillraceError: If the broker does not answer within seconds.
+    """
+    found: list[bytes] = []
+    waiting = {partition for partition, end in part.end.items() if end > part.start[partition]}
+    for partition, message in _read(part, waiting, READ_SOME):
+        if message is None:
+            waiting.discard(partition)
+        elif (value := message.value()) is not None:
+            found.append(value if isinstance(value, bytes) else value.encode())
+    return found
+
+
+def _read(part: Range, waiting: set[int], options: Options) -> Iterator[tuple[int, Message | None]]:
+    """Messages of a range as long as the caller waits for a partition; None is the end of one."""
     if not waiting:
-        return None
-    consumer = Consumer(_options(_servers()) | READ_ONE)
+        return
+    consumer = Consumer(_options(_servers()) | options)
     try:
         consumer.assign([TopicPartition(part.topic, partition, part.start[partition]) for partition in waiting])
-        found: list[float] = []
         while waiting:
             message = consumer.poll(PATIENCE_SECONDS)
             if message is None:
@@ -77,33 +120,18 @@ def oldest_at(part: Range) -> float | None:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
-            if error is None and message.partition() in waiting:
-                found.append(message.timestamp()[1] / 1000)
-            waiting.discard(int(message.partition() or 0))
-        return min(found, default=None)
+            yield int(message.partition() or 0), None if error else message
     except KafkaException as error:
         raise _failed(part.topic, error) from error
     finally:
         consumer.close()
 
 
-READ_ONE: dict[str, str | int | float | bool] = {
-    # No group is joined, and nothing committed: bronze records what it has taken in.
-    "group.id": "millrace-look",
-    "enable.auto.commit": False,
-    "auto.offset.reset": "error",
-    "isolation.level": "read_committed",
-    # Without it the end of a partition that holds markers alone looks like a broker that is slow.
-    "enable.partition.eof": True,
-    "fetch.message.max.bytes": 65_536,
-}
-
-
 def _servers() -> str:
     return get_settings().kafka_servers
 
 
-def _options(servers: str) -> dict[str, str | int | float | bool]:
+def _options(servers: str) -> Options:
     # The library would write each failed connection to standard error.
     return {"bootstrap.servers": servers, "log_level": 0, "socket.connection.setup.timeout.ms": 3000}
 
@@ -117,7 +145,7 @@ def _admin(servers: str, _process: int) -> AdminClient:
 def _failed(topic: str, error: Exception) -> MillraceError:
     told = error.args[0] if error.args else error
     if isinstance(told, KafkaError) and told.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        return MillraceError(
+        return NoTopicError(
             f"There is no topic {topic}",
             place=f"Kafka, {_servers()}",
             found="no topic of that name",

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import contracts, data, decisions, demo, drills, models, new, planning
+from millrace.cli import changes, contracts, data, decisions, demo, drills, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -22,6 +22,7 @@ COMMANDS = {
         decisions.reject,
         decisions.accept,
         decisions.replay,
+        changes.resnapshot,
     ),
     "Models": (
         models.status,

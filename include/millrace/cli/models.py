@@ -1,23 +1,26 @@
 """Commands about models: what serves, why, and changing it."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from millrace.cli.changes import changes_table
 from millrace.cli.terminal import Actor, AskedProblem, ProblemName, Reason, console, find_problem, who
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
+from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 
 
 def status(
     problem: Annotated[str | None, typer.Argument(help="One problem; default: all.")] = None,
 ) -> None:
-    """What each problem serves, which stages run or are behind, and what bars a version."""
+    """What each problem serves, which stages run or are behind, what bars a version, how far changes have come."""
     from millrace.adapters import champions
     from millrace.adapters.airflow_api import AirflowApi
     from millrace.steps.pending import PENDING
@@ -35,12 +38,23 @@ def status(
         champion = champions.current(each.problem)
         runs = {stage: under_way.get(names.dag_id(each.problem, stage)) for stage in each.stages}
         now = [f"{stage}: running since {run.start:%H:%M:%S} UTC" for stage, run in runs.items() if run and run.start]
-        now += [f"{stage}: pending, {why}" for stage, check in PENDING.items() if (why := check(each))]
+        now += [words for stage, check in PENDING.items() if (words := _pending(stage, check, each))]
         now += [words for words in (refused_since(each), *barred_versions(each)) if words]
         version = f"version {champion.version}" if champion else "none yet"
         since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
         table.add_row(each.problem, version, since, escape("\n".join(now)) or "nothing pending")
     console.print(table)
+    if changes := changes_table(problems):
+        console.print(changes)
+
+
+def _pending(stage: str, check: Callable[[Problem], str | None], problem: Problem) -> str | None:
+    """Why a stage is behind, or that this is not known: what does not answer must hide none of the others."""
+    try:
+        why = check(problem)
+    except MillraceError as error:
+        return f"{stage}: not known, {error.problem}; {error.fix}"
+    return f"{stage}: pending, {why}" if why else None
 
 
 def history(problem: AskedProblem = None) -> None:

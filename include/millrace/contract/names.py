@@ -129,6 +129,15 @@ def signal_table(problem: str) -> str:
     return f"millrace.{problem}_signal"
 
 
+def notification_topic(problem: str) -> str:
+    """The Kafka topic in which the connector tells how far a snapshot is."""
+    return f"{problem}.notifications"
+
+
+CONNECTOR_REQUESTS = "millrace.connector_requests"
+"""The table of the source database by which the keeper of the connectors is asked to begin one anew."""
+
+
 def asset_uri(asset: str) -> str:
     return f"millrace://{asset}"
 

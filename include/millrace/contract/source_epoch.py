@@ -47,6 +47,11 @@ def following(previous: SourceEpoch | None, database: str, *, now: float) -> Sou
     """The epoch that messages of this database carry: the previous one while it is the same database, else a later."""
     if previous is not None and previous.database == database:
         return previous
+    return begun_anew(previous, database, now=now)
+
+
+def begun_anew(previous: SourceEpoch | None, database: str, *, now: float) -> SourceEpoch:
+    """A later epoch, also of the same database: where its log was lost before it was read, every row is read anew."""
     system_identifier, timeline = database.split("/")
     # A clock that was set back must not make the new epoch an earlier one.
     since = max(int(now), previous.since + 1 if previous else 0)

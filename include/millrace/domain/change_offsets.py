@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from millrace.contract.errors import MillraceError
 
+
+class BrokenOffsetsError(MillraceError):
+    """What follows the recorded offsets cannot be told for sure; `resumed` says where to go on all the same."""
+
+
 Offsets = Mapping[int, int]
 """Partition → offset."""
 
@@ -50,7 +55,7 @@ def waiting(state: TopicState, recorded: Recorded | None, *, problem: str) -> Ra
     """All that bronze has not taken in; it may be nothing.
 
     Raises:
-        MillraceError: If what follows the recorded offsets cannot be told for sure.
+        BrokenOffsetsError: If what follows the recorded offsets cannot be told for sure.
     """
     if recorded is None:
         # Not from the earliest: what is gone before the first run is lost like any other message.
@@ -67,6 +72,41 @@ def waiting(state: TopicState, recorded: Recorded | None, *, problem: str) -> Ra
         if offset > state.end[partition]:
             raise _ended_before(state, partition, offset, state.end[partition], problem)
     return Range(state.topic, state.topic_id, start, dict(state.end))
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where to go on after what was waiting could not be told, and in words what is given up by that."""
+
+    recorded: Recorded
+    given_up: tuple[str, ...]
+
+
+def resumed(state: TopicState, recorded: Recorded | None) -> Resumption:
+    """Where to go on once a person says so: the earliest offset of what is not as recorded, and else where it was.
+
+    Of a partition that ends too early nobody can tell where it was cut off, nor what came since: it is read from its
+    beginning, though bronze then has some of its messages a second time.
+    """
+    if recorded is None:
+        recorded = Recorded(state.topic_id, {})
+    if recorded.topic_id != state.topic_id:
+        lost = f"topic id {recorded.topic_id}: all from {_words(recorded.offsets)} on"
+        return Resumption(Recorded(state.topic_id, dict(state.earliest)), (lost,))
+    offsets, given_up = {}, []
+    for partition, earliest in sorted(state.earliest.items()):
+        offset = recorded.offsets.get(partition, 0)
+        offsets[partition] = offset if earliest <= offset <= state.end[partition] else earliest
+        if offset < earliest:
+            given_up.append(f"partition {partition}: offsets {offset} up to before {earliest}, which are gone")
+        elif offset > state.end[partition]:
+            given_up.append(
+                f"partition {partition}: what was taken in up to before {offset} no longer stands there; "
+                f"it is read again from {earliest} on"
+            )
+    for partition in sorted({*recorded.offsets} - {*state.end}):
+        given_up += [f"partition {partition}: all from {recorded.offsets[partition]} on, with the partition"]
+    return Resumption(Recorded(state.topic_id, offsets), tuple(given_up))
 
 
 def bounded(waits: Range, max_rows: int) -> Range | None:
@@ -93,8 +133,8 @@ def bounded(waits: Range, max_rows: int) -> Range | None:
     )
 
 
-def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> MillraceError:
-    return MillraceError(
+def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> BrokenOffsetsError:
+    return BrokenOffsetsError(
         f"The topic of {problem}'s changes is another one than bronze took in",
         place=f"topic {state.topic}",
         found=f"topic id {state.topic_id}, offsets {_words(state.earliest)} to {_words(state.end)}",
@@ -103,8 +143,8 @@ def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> Millrac
     )
 
 
-def _gone(state: TopicState, partition: int, offset: int, problem: str) -> MillraceError:
-    return MillraceError(
+def _gone(state: TopicState, partition: int, offset: int, problem: str) -> BrokenOffsetsError:
+    return BrokenOffsetsError(
         f"Changes of {problem} are gone from the topic that bronze has not taken in",
         place=f"topic {state.topic}, partition {partition}",
         found=f"earliest offset {state.earliest[partition]}",
@@ -113,8 +153,8 @@ def _gone(state: TopicState, partition: int, offset: int, problem: str) -> Millr
     )
 
 
-def _ended_before(state: TopicState, partition: int, offset: int, end: int | None, problem: str) -> MillraceError:
-    return MillraceError(
+def _ended_before(state: TopicState, partition: int, offset: int, end: int | None, problem: str) -> BrokenOffsetsError:
+    return BrokenOffsetsError(
         f"The topic of {problem}'s changes ends before what bronze took in",
         place=f"topic {state.topic}, partition {partition}",
         found="no such partition" if end is None else f"last stable offset {end}",

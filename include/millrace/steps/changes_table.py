@@ -1,6 +1,7 @@
 """The bronze table of a source's changes: its schema, and what its commits record of the topic."""
 
 import json
+from datetime import UTC, datetime
 
 from pyiceberg.schema import Schema
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
@@ -29,10 +30,24 @@ SCHEMA = Schema(
 OFFSETS = "millrace.kafka-offsets"
 """Snapshot property: the topic's id, and of each partition the offset before which bronze holds everything."""
 
+COMMITTED_UNTIL = "millrace.committed-until"
+"""Snapshot property: when the newest change of the commit was committed, by the source database's clock; ISO 8601."""
+RESUMED = "millrace.resumed"
+"""Snapshot property of a commit without rows that `millrace resnapshot` made: when, and which offsets were given up.
+
+From here on a topic's offsets may be those of messages that bronze took in before.
+"""
+
 
 def offsets_after(part: Range) -> str:
     """What a commit records that brings a range."""
-    return json.dumps({"topic_id": part.topic_id, "offsets": {str(p): end for p, end in sorted(part.end.items())}})
+    return offsets_told(Recorded(part.topic_id, part.end))
+
+
+def offsets_told(recorded: Recorded) -> str:
+    """The property's value."""
+    offsets = {str(partition): offset for partition, offset in sorted(recorded.offsets.items())}
+    return json.dumps({"topic_id": recorded.topic_id, "offsets": offsets})
 
 
 def recorded_offsets(table: str, ref: str = lake.MAIN) -> Recorded | None:
@@ -42,3 +57,19 @@ def recorded_offsets(table: str, ref: str = lake.MAIN) -> Recorded | None:
         return None
     told = json.loads(commit.properties[OFFSETS])
     return Recorded(told["topic_id"], {int(partition): offset for partition, offset in told["offsets"].items()})
+
+
+def resumed_told(given_up: tuple[str, ...]) -> str:
+    return json.dumps({"at": datetime.now(UTC).isoformat(), "given_up": given_up})
+
+
+def resumed_at(table: str, ref: str = lake.MAIN) -> datetime | None:
+    """When offsets were last given up; what was ingested before has nothing to do with the offsets of today."""
+    commit = lake.newest_with(table, RESUMED, ref)
+    return None if commit is None else datetime.fromisoformat(json.loads(commit.properties[RESUMED])["at"])
+
+
+def committed_until(table: str) -> datetime | None:
+    """The commit time of the newest change that bronze took in; None before the first."""
+    commit = lake.newest_with(table, COMMITTED_UNTIL)
+    return None if commit is None else datetime.fromisoformat(commit.properties[COMMITTED_UNTIL])

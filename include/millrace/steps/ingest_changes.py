@@ -14,7 +14,7 @@ from millrace.domain.change_offsets import Range, bounded
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
-from millrace.steps.changes_table import OFFSETS, SCHEMA, offsets_after
+from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, SCHEMA, offsets_after, resumed_at
 from millrace.steps.phase import phase
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_range, written_twice
@@ -60,6 +60,9 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             ROWS: str(arrived.messages),
             RUN_ID: run_id,
         }
+        if arrived.committed_until:
+            # Without a zone, as Spark collects it, it is of this machine's.
+            properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
         with phase(f"write {table}"):
             target = Target(table, branch.name, branch.base, properties)
             append_changes(read, target, ingested_at=datetime.now(UTC), run_id=run_id)
@@ -105,7 +108,7 @@ def _demand_columns(problem: Problem, arrived: Arrived) -> None:
 
 
 def _demand_once(spark: SparkSession, branch: lake.Branch, snapshot_id: int, part: Range, arrived: Arrived) -> None:
-    rows, twice = written_twice(spark, branch.table, snapshot_id, part)
+    rows, twice = written_twice(spark, branch.table, snapshot_id, part, since=resumed_at(branch.table, branch.name))
     if (rows, twice) != (arrived.messages, 0):
         raise VerdictError(
             "Bronze does not hold what was read",
