@@ -46,7 +46,7 @@ def render(problem: Problem, settings: Settings, epoch: SourceEpoch) -> dict[str
         "snapshot.mode": "initial",
         "signal.enabled.channels": "source",
         "signal.data.collection": signal,
-        # Whether a signal was heard, how far its snapshot is, and when it ends, an empty table's too: no row tells that.
+        # Whether a signal was heard, how far its snapshot is, when it ends, an empty table's too: no row tells that.
         "notification.enabled.channels": "sink",
         "notification.sink.topic.name": names.notification_topic(problem.problem),
         # Moves the slot when only other tables are written to; without it the log would be kept for ever.

@@ -10,7 +10,7 @@ from millrace.contract.source_epoch import HEADER, TEXT
 
 ROW = "map<string, string>"
 """A row of the source: column → value as JSON writes it, a text without its quotes."""
-_SOURCE = "struct<lsn: bigint, txId: bigint, ts_us: bigint, snapshot: string>"
+_SOURCE = "struct<lsn: bigint, sequence: string, txId: bigint, ts_us: bigint, snapshot: string>"
 VALUE = f"struct<op: string, source: {_SOURCE}, before: {ROW}, after: {ROW}>"
 WITH_ROW_AFTER = ("c", "u", "r")
 OPERATIONS = (*WITH_ROW_AFTER, "d", "t")
@@ -32,7 +32,7 @@ def parse(messages: DataFrame) -> DataFrame:
     value = {
         "operation": F.when(F.col("value").isNull(), F.lit("tombstone")).otherwise(F.col("_told").getField("op")),
         "epoch": F.col("_epoch"),
-        "lsn": source.getField("lsn"),
+        "lsn": _position(source),
         "transaction_id": source.getField("txId"),
         "committed_at": F.timestamp_micros(source.getField("ts_us")),
         "snapshot": source.getField("snapshot"),
@@ -52,7 +52,7 @@ def _malformed() -> Column:
         "value: not UTF-8": ~F.is_valid_utf8(F.col("value")),
         "value: not JSON of an envelope": told.isNull() | operation.isNull() | source.isNull(),
         "value: unknown operation": ~operation.isin(*OPERATIONS),
-        "value: no position": source.getField("lsn").isNull() | source.getField("ts_us").isNull(),
+        "value: no position": _position(source).isNull() | source.getField("ts_us").isNull(),
         "value: no row": (operation.isin(*WITH_ROW_AFTER) & told.getField("after").isNull())
         | ((operation == "d") & told.getField("before").isNull()),
         "key: missing": (operation != "t") & F.col("key").isNull(),
@@ -60,6 +60,17 @@ def _malformed() -> Column:
     }
     first = F.coalesce(*(F.when(is_so, F.lit(words)) for words, is_so in faults.items()))
     return F.when(~tombstone, first)
+
+
+def _position(source: Column) -> Column:
+    """How far the log was committed when the change came: rises in the order of the topic, as `lsn` does not.
+
+    A row that an incremental snapshot read has no `lsn` (seen). Nor would one help: a change that a long transaction
+    wrote before that row was read, and committed after, has an earlier one, and the row does not know of it. This is
+    the first part of `sequence`, absent until a first transaction was read; before that `lsn` rises.
+    """
+    told = F.from_json(source.getField("sequence"), "array<string>")
+    return F.coalesce(F.get(told, 0).try_cast("bigint"), source.getField("lsn"))
 
 
 _EPOCH = TEXT.pattern.replace("?P<since>", "").replace("?P<system_identifier>", "").replace("?P<timeline>", "")

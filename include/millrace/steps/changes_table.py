@@ -16,7 +16,7 @@ SCHEMA = Schema(
     NestedField(4, "sent_at", TimestamptzType(), required=True, doc="when Debezium sent it"),
     NestedField(5, "operation", StringType(), doc="c, u, d, r (snapshot), t (TRUNCATE), or tombstone"),
     NestedField(6, "epoch", StringType(), doc="epoch of the source database: since/system identifier/timeline"),
-    NestedField(7, "lsn", LongType(), doc="position in the log of that epoch"),
+    NestedField(7, "lsn", LongType(), doc="position in the log of that epoch, in the order of commits"),
     NestedField(8, "transaction_id", LongType()),
     NestedField(9, "committed_at", TimestamptzType(), doc="by the clock of the source database"),
     NestedField(10, "snapshot", StringType(), doc="false, or which part of a snapshot it is"),

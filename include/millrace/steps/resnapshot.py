@@ -8,10 +8,11 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from millrace.adapters import keeper_report, lake, source_database, topics
-from millrace.adapters.snapshot_news import SnapshotNews
+from millrace.adapters.snapshot_news import News, SnapshotNews
 from millrace.contract import names
 from millrace.contract.errors import LostRaceError, MillraceError
 from millrace.contract.problem import Problem
@@ -68,7 +69,7 @@ def needed(problem: Problem, *, say: Say) -> Needed:
         )
     slot = source_database.slot(problem.problem)
     if slot is None:
-        anew = "its slot is not there, so no change is kept for it"
+        anew: str | None = "its slot is not there, so no change is kept for it"
     else:
         anew = "its slot is lost, with log that was not read" if slot.wal_status == "lost" else None
     topic = _await(lambda: _topic_is_there(problem), TOPIC_SECONDS, lambda: say("the topic is made"))
@@ -176,10 +177,11 @@ def _heard(problem: Problem, news: SnapshotNews, say: Say) -> set[str]:
 
 def _every_row(problem: Problem, news: SnapshotNews, ours: set[str] | None, say: Say) -> int | None:
     """Waits for the end of the snapshot; the rows that the connector counted."""
-    seen, rows = 0, None
+    seen = 0
+    rows: int | None = None
     say("every row is read; changes go on meanwhile")
     # From the first one on: a small table's end was told together with its beginning.
-    while told := _await(lambda after=seen: news.look()[after:], SILENCE_SECONDS):
+    while told := _await(partial(_after, news, seen), SILENCE_SECONDS):
         seen += len(told)
         for one in told:
             if not (one.initial if ours is None else one.signal in ours):
@@ -196,6 +198,10 @@ def _every_row(problem: Problem, news: SnapshotNews, ours: set[str] | None, say:
         expected="that it tells of each thousand rows, and of its end",
         fix="it goes on by itself when the connector does: `make status` names what is missing",
     )
+
+
+def _after(news: SnapshotNews, seen: int) -> list[News]:
+    return news.look()[seen:]
 
 
 def _connector_words(problem: Problem) -> str:
