@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.contract.errors import MillraceError
-from millrace.domain.change_offsets import Range, Recorded, TopicState, bounded, waiting
+from millrace.domain.change_offsets import BrokenOffsetsError, Range, Recorded, TopicState, bounded, resumed, waiting
 
 PARTITIONS = st.integers(1, 5)
 GROWTH = st.lists(st.lists(st.integers(0, 50), min_size=5, max_size=5), min_size=1, max_size=12)
@@ -108,3 +108,41 @@ def test_a_range_is_never_outside_of_what_the_topic_holds(earliest: int, length:
         return
     assert waits == replace(waits, start={0: offset}, end={0: earliest + length})
     assert earliest <= offset <= earliest + length
+
+
+OFFSETS = st.dictionaries(st.integers(0, 3), st.integers(0, 50))
+
+
+@given(st.dictionaries(st.integers(0, 3), st.tuples(st.integers(0, 50), st.integers(0, 50))), OFFSETS, st.booleans())
+def test_where_bronze_cannot_go_on_it_can_once_offsets_were_given_up(
+    held: dict[int, tuple[int, int]], taken: dict[int, int], anew: bool
+) -> None:
+    earliest = {partition: min(both) for partition, both in held.items()}
+    topic = state(earliest=earliest, end={partition: max(both) for partition, both in held.items()})
+    recorded = Recorded("another" if anew else "one", taken)
+    found = resumed(topic, recorded)
+    waits = waiting(topic, found.recorded, problem="loan")
+    assert all(waits.start[partition] in (taken.get(partition, 0), earliest[partition]) for partition in held)
+    try:
+        before = waiting(topic, recorded, problem="loan")
+    except BrokenOffsetsError:
+        assert found.given_up
+    else:
+        # What could go on, goes on where it was.
+        assert (found.given_up, waits) == ((), before)
+
+
+def test_what_is_given_up_is_told_with_its_offsets() -> None:
+    topic = state(earliest={0: 30, 1: 0, 2: 5}, end={0: 40, 1: 7, 2: 90})
+    found = resumed(topic, Recorded("one", {0: 20, 1: 9, 2: 50, 3: 4}))
+    assert found.recorded == Recorded("one", {0: 30, 1: 0, 2: 50})
+    assert found.given_up == (
+        "partition 0: offsets 20 up to before 30, which are gone",
+        "partition 1: what was taken in up to before 9 no longer stands there; it is read again from 0 on",
+        "partition 3: all from 4 on, with the partition",
+    )
+    made_anew = resumed(topic, Recorded("old", {0: 20}))
+    assert made_anew.recorded == Recorded("one", {0: 30, 1: 0, 2: 5})
+    assert made_anew.given_up == ("topic id old: all from 0: 20 on",)
+    # Messages that were gone before the first run.
+    assert resumed(topic, None).recorded.offsets == {0: 30, 1: 0, 2: 5}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.connectors import keeper, registration, rest
+from infra.connectors import keeper, registration, requests, rest
 from infra.connectors.keeper import Keeper
 from infra.connectors.rendering import EPOCH_LITERAL, render
 from infra.env_file import ensure_env_file
@@ -154,6 +154,51 @@ def test_another_epoch_begins_with_every_row(settings: Settings, connect: Connec
     assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
     assert connect.registered is not None
     assert connect.registered[EPOCH_LITERAL] == "6/7713818514692298232/2"
+
+
+def begin_anew(settings: Settings, now: float) -> str:
+    told = registration.begin_anew(orders(), EPOCH.database, Database(), settings, now=now)  # type: ignore[arg-type]
+    return told.split("epoch ")[1].split("/")[0]
+
+
+def test_a_connector_that_is_begun_anew_has_a_later_epoch_of_the_same_database(
+    settings: Settings, connect: Connect
+) -> None:
+    register(settings, orders(), now=900.0)
+    connect.asked.clear()
+    # Though the clock was set back: its rows must count more than those of before.
+    assert begin_anew(settings, now=10.0) == "901"
+    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
+    assert connect.registered is not None
+    assert connect.registered[EPOCH_LITERAL] == f"901/{EPOCH.database}"
+    assert register(settings, orders(), now=2000.0) == ""
+
+
+def test_one_that_was_removed_and_not_made_again_is_made(settings: Settings, connect: Connect) -> None:
+    database = Database()
+    registration.begin_anew(orders(), EPOCH.database, database, settings, now=5.0)  # type: ignore[arg-type]
+    assert connect.asked == ["PUT /config"]
+    assert ["pg_drop_replication_slot" in query for query in database.executed] == [True]
+
+
+def test_the_keeper_answers_only_what_it_did(
+    settings: Settings, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answers = ["request"], []
+    monkeypatch.setattr(requests, "waiting", lambda *_: list(asked))
+    monkeypatch.setattr(requests, "answer", lambda _connection, ids, words: answers.append((ids, words)))
+    register(settings, orders())
+    watching: Any = Keeper(settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(registration, "forget", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError, match="killed"):
+            watching._register(orders(), EPOCH.database, Database())
+    assert answers == []
+    assert "every row is read once more" in watching._register(orders(), EPOCH.database, Database())
+    [(ids, words)] = answers
+    assert (ids, "as it was asked for" in words) == (["request"], True)
+    asked.clear()
+    assert watching._register(orders(), EPOCH.database, Database()) == ""
 
 
 def status(state: str, task: str) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from millrace.contract import names
 from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
 from millrace.steps import ingest_changes as step
-from millrace.steps.changes_table import recorded_offsets
+from millrace.steps.changes_table import committed_until, recorded_offsets
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.pending import pending_ingest_changes
+from millrace.steps.resnapshot import give_up_offsets
 from tests.steps.transforming import problem_named, removed_afterwards
 from tests.topics import EPOCH, Sender, change, delete_messages_before, made_anew, own_topic, rows
 
@@ -68,6 +69,9 @@ def test_a_committed_message_comes_once_with_its_position_and_bytes(
     told = ingest(spark, problem, "first")
     assert (told["messages"], told["malformed"], told["truncates"], told["left"]) == (5, {}, 1, 0)
     assert told["committed_until"].endswith(".000013")
+    until = committed_until(names.bronze_changes(problem.source_name))
+    assert until is not None
+    assert until.timestamp() == pytest.approx(1_796_000_000.000013, abs=1e-6)
     found = bronze(problem)
     assert [(one["operation"], one["lsn"]) for one in found] == [
         ("c", 10),
@@ -209,6 +213,26 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
     made_anew(sender.topic)
     with pytest.raises(MillraceError, match="another one than bronze took in"):
         ingest(spark, problem, "second")
+    # Given up, the new topic is read from its beginning, with offsets that bronze has already, of other messages.
+    assert give_up_offsets(problem)
+    Sender(problem).send(*rows("new", 2))
+    assert ingest(spark, problem, "third")["messages"] == 2
+    assert {"k0", "new0", "new1"} <= {*keys(problem)}
+    assert give_up_offsets(problem) == ()
+
+
+def test_a_row_that_a_snapshot_read_again_has_the_position_up_to_which_the_log_was_committed(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    """As Debezium sends it, without a position of its own; a change written before and committed after has an earlier."""
+    read, late = rows("k", 2)
+    for message, lsn, sequence in ((read, None, '["500", "490"]'), (late, 100, '["600", "590"]')):
+        value = json.loads(message["value"])
+        value["source"] |= {"lsn": lsn, "sequence": sequence}
+        message["value"] = json.dumps(value | ({"op": "r"} if lsn is None else {})).encode()
+    sender.send(read, late)
+    assert ingest(spark, problem, "first")["malformed"] == {}
+    assert [(row["operation"], row["lsn"]) for row in bronze(problem)] == [("r", 500), ("c", 600)]
 
 
 def test_a_column_that_left_the_table_stops_the_source_and_a_new_one_is_told(
