@@ -224,7 +224,7 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
 def test_a_row_that_a_snapshot_read_again_has_the_position_up_to_which_the_log_was_committed(
     spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
-    """As Debezium sends it, without a position of its own; a change written before and committed after has an earlier."""
+    """As Debezium sends it: without one of its own. A change written before it and committed after has an earlier."""
     read, late = rows("k", 2)
     for message, lsn, sequence in ((read, None, '["500", "490"]'), (late, 100, '["600", "590"]')):
         value = json.loads(message["value"])

@@ -101,10 +101,8 @@ def values(part: Range) -> list[bytes]:
     for partition, message in _read(part, waiting, READ_SOME):
         if message is None:
             waiting.discard(partition)
-            continue
-        value = message.value()
-        # Typed as text or bytes; it is bytes, unless something turned it into text.
-        found += [] if value is None else [value.encode() if isinstance(value, str) else value]
+        elif (value := message.value()) is not None:
+            found.append(value)
     return found
 
 
