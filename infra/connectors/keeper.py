@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 from infra.connectors import registration, requests, source_tables, topics
 from infra.files import write_private
 from infra.services import postgres_server, source_database
+from millrace.contract.changes import POSITION_GONE
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
 from millrace.contract.problem import Problem
@@ -96,15 +97,19 @@ class Keeper:
     def _heal(self, name: str) -> str | None:
         """Restarts what is seen as failed twice: just after a restart Connect still tells the state of before."""
         status = registration.state(name, self.settings)
+        words = registration.in_words(status)
+        if words and POSITION_GONE in words:
+            # As a lost slot: somebody dropped it.
+            return f"{words} `millrace resnapshot {name}` reads every row anew"
         if not registration.failed(status):
             self.failed.discard(name)
         elif name in self.failed:
-            print(f"{name}: restarted, {registration.in_words(status)}", flush=True)
+            print(f"{name}: restarted, {words}", flush=True)
             registration.restart_failed(name, self.settings)
             self.failed.discard(name)
         else:
             self.failed.add(name)
-        return registration.in_words(status)
+        return words
 
     def _tell(self, missing: dict[str, str]) -> None:
         """What is missing, once and not at every look."""

@@ -1,6 +1,7 @@
 """A connector in Connect: as the contract says, of the epoch that the source database has; restarted when it failed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch, begun_anew, following
 from millrace.settings import Settings
+
+BRACKETS = re.compile(r"\[.*\]")
 
 
 def register(problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, now: float) -> str:
@@ -77,7 +80,8 @@ def in_words(status: dict[str, Any] | None) -> str | None:
     for part in parts:
         if part["state"] != "RUNNING":
             first = str(part.get("trace", "")).strip().splitlines()[:1]
-            return ": ".join([part["state"], *first])
+            # Debezium prints the whole of its state in brackets, before what it is about.
+            return ": ".join([part["state"], *(BRACKETS.sub("[…]", line) for line in first)])
     return None if status["tasks"] else "no task yet"
 
 

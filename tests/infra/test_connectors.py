@@ -210,6 +210,22 @@ def test_a_state_is_told_in_words() -> None:
     assert registration.in_words(status("RUNNING", "FAILED")) == "FAILED: broken"
     assert registration.in_words({"connector": {"state": "RUNNING"}, "tasks": []}) == "no task yet"
     assert registration.in_words(None) == "not registered"
+    long = {"state": "FAILED", "trace": "Error: reading from Offset [a=[1], b=[2]], but it is gone.\n\tat line"}
+    told = registration.in_words({"connector": {"state": "RUNNING"}, "tasks": [long]})
+    assert told == "FAILED: Error: reading from Offset […], but it is gone."
+
+
+def test_one_whose_position_is_gone_is_told_and_not_restarted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = {
+        "state": "FAILED",
+        "trace": "Error: Offset [1], but this is no longer available on the server. Reconfigure.",
+    }
+    monkeypatch.setattr(registration, "state", lambda *_: {"connector": {"state": "RUNNING"}, "tasks": [gone]})
+    monkeypatch.setattr(registration, "restart_failed", lambda *_: pytest.fail("no restart helps it"))
+    watching = Keeper(settings)
+    assert {"`millrace resnapshot orders`" in str(watching._heal("orders")) for _ in range(3)} == {True}
 
 
 def test_a_task_is_restarted_when_two_looks_saw_it_failed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

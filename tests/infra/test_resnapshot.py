@@ -6,6 +6,7 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -14,10 +15,11 @@ from infra.connectors import rest
 from infra.paths import VENV
 from infra.services import source_database
 from infra.stack import supervisor
-from millrace.adapters import lake, topics
+from millrace.adapters import keeper_report, lake, topics
 from millrace.adapters import source_database as slots
 from millrace.adapters.lake.tables import _catalog
 from millrace.contract import names
+from millrace.contract.changes import POSITION_GONE
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch
@@ -35,8 +37,10 @@ from tests.infra.following import (
     application,
     arrived,
     end,
+    healthy,
     insert,
     inserted,
+    kill,
     log,
     messages,
     running,
@@ -267,16 +271,53 @@ def test_a_lost_slot_is_told_and_every_row_is_read_under_a_new_epoch(problem: Pr
     arrived(start, lambda seen: inserted(seen, "again") == ["again"], "changes arrive again")
 
 
-def test_a_dropped_slot_is_made_anew(problem: Problem) -> None:
+def test_a_dropped_slot_is_told_and_made_anew() -> None:
     stopped()
     with superuser() as connection:
         connection.execute("SELECT pg_drop_replication_slot('millrace_orders')")
     with application() as connection:
         insert(connection, "unseen")
     start = end()
+    rest.call(get_settings(), "PUT", "/connectors/millrace_orders/resume")
+    small_stack.wait_for(lambda: POSITION_GONE in str(keeper_report.missing("orders")), "the keeper tells it")
+    assert "none: `millrace resnapshot orders`" in millrace("status", "orders")
     assert "The connector is made anew: its slot is not there" in millrace("resnapshot", "orders", "--yes")
     assert "unseen" in read(messages(TOPIC, start))
     assert slots.slot("orders") is not None
+
+
+def test_a_connector_whose_slot_is_another_one_is_made_anew() -> None:
+    """Somebody dropped the slot and made one of the same name: its log begins after the connector's position."""
+    stopped()
+    with superuser() as connection:
+        connection.execute("SELECT pg_drop_replication_slot('millrace_orders')")
+        with application() as writer:
+            insert(writer, "between")
+        connection.execute("SELECT pg_create_logical_replication_slot('millrace_orders', 'pgoutput')")
+    start = end()
+    rest.call(get_settings(), "PUT", "/connectors/millrace_orders/resume")
+    small_stack.wait_for(lambda: POSITION_GONE in str(keeper_report.missing("orders")), "the keeper tells it")
+    said = millrace("resnapshot", "orders", "--yes")
+    assert "its position is before what its slot kept" in said
+    assert "between" in read(messages(TOPIC, start))
+
+
+def test_connect_killed_in_the_middle_reads_on_to_the_end() -> None:
+    start = end()
+    keys = [f"killed-{row:05}" for row in range(20_000)]
+    with application() as connection:
+        insert(connection, *keys)
+    arrived(start, lambda seen: len(inserted(seen, "killed")) == len(keys), "the rows arrived")
+    with ThreadPoolExecutor(1) as beside:
+        said = beside.submit(millrace, "resnapshot", "orders", "--yes")
+        small_stack.wait_for(lambda: len(read(messages(TOPIC, start))) > 500, "it has begun")
+        kill("kafka_connect")
+        assert "rows of public.orders came" in said.result()
+    found = messages(TOPIC, start)
+    assert {*keys} <= {*read(found)}
+    positions = [position(one) for one in found if one.value]
+    assert positions == sorted(positions)
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
 
 
 def test_who_may_ask_is_the_one_that_reads_the_changes() -> None:

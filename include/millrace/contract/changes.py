@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 from millrace.contract.model import Model
 
 TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}")
+POSITION_GONE = "no longer available on the server"
+"""What Debezium says of a connector whose position is before what its slot kept; no restart helps it."""
 OUR_SCHEMA = "millrace"
 """The schema of the source database that holds what Millrace needs there: heartbeats and signals."""
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from millrace.adapters import keeper_report, lake, source_database, topics
 from millrace.adapters.snapshot_news import News, SnapshotNews
 from millrace.contract import names
+from millrace.contract.changes import POSITION_GONE
 from millrace.contract.errors import LostRaceError, MillraceError
 from millrace.contract.problem import Problem
 from millrace.domain.change_offsets import BrokenOffsetsError, Resumption, resumed
@@ -67,11 +68,7 @@ def needed(problem: Problem, *, say: Say) -> Needed:
             expected="a source whose table is followed",
             fix="say `changes: {}` of the source, or land its files again: they are read anew by themselves",
         )
-    slot = source_database.slot(problem.problem)
-    if slot is None:
-        anew: str | None = "its slot is not there, so no change is kept for it"
-    else:
-        anew = "its slot is lost, with log that was not read" if slot.wal_status == "lost" else None
+    anew = _why_anew(problem)
     topic = _await(lambda: _topic_is_there(problem), TOPIC_SECONDS, lambda: say("the topic is made"))
     if topic is None:
         topics.state(str(problem.change_topic))  # raises, and says what is missing
@@ -80,6 +77,17 @@ def needed(problem: Problem, *, say: Say) -> Needed:
     except BrokenOffsetsError:
         return Needed(anew, _resumption(problem, lake.MAIN).given_up)
     return Needed(anew, ())
+
+
+def _why_anew(problem: Problem) -> str | None:
+    """Why no signal can help. Not any failure: one with another cause goes on where it was when that is mended."""
+    slot = source_database.slot(problem.problem)
+    if slot is None:
+        return "its slot is not there, so no change is kept for it"
+    if slot.wal_status == "lost":
+        return "its slot is lost, with log that was not read"
+    said = keeper_report.missing(problem.problem) or ""
+    return "it failed, and its position is before what its slot kept" if POSITION_GONE in said else None
 
 
 def resnapshot(problem: Problem, *, anew: bool, say: Say) -> Done:
