@@ -347,6 +347,12 @@ def test_status_tells_how_far_changes_have_come_and_what_is_not_known(problem: P
     assert "not known: Kafka cannot be reached" in said
     assert " bytes behind, " in said
     assert "2026-11-30 05:06:07 UTC" in said
+    supervisor.calls(get_settings()).stopProcess("postgres")
+    said = millrace("status", "orders")
+    assert "What is served and behind is not known: The catalog of the lake cannot be reached" in said
+    assert " bytes behind, " in said
+    supervisor.calls(get_settings()).stopProcess("source_database")
+    assert "not known: The source database cannot be reached" in millrace("status", "orders")
 
 
 def arrived_all(keys: list[str]) -> int:

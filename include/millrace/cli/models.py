@@ -21,12 +21,25 @@ def status(
     problem: Annotated[str | None, typer.Argument(help="One problem; default: all.")] = None,
 ) -> None:
     """What each problem serves, which stages run or are behind, what bars a version, how far changes have come."""
-    from millrace.adapters import champions
+    problems = [find_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
+    try:
+        console.print(_problems_table(problems))
+    except MillraceError as error:
+        # Champions and catalog are one server's: how far changes have come is known without it, in part.
+        console.print(
+            f"[yellow]What is served and behind is not known:[/] {escape(error.problem)}; {escape(error.fix)}"
+        )
+    if changes := changes_table(problems):
+        console.print(changes)
+
+
+def _problems_table(problems: list[Problem]) -> Table:
+    from millrace.adapters import champions, lake
     from millrace.adapters.airflow_api import AirflowApi
     from millrace.steps.pending import PENDING
     from millrace.steps.version_history import barred_versions, refused_since
 
-    problems = [find_problem(problem)] if problem else list(load_problems(get_settings().problems_dir)[0].values())
+    lake.ping()
     try:
         under_way = AirflowApi().under_way()
     except MillraceError as error:
@@ -43,9 +56,7 @@ def status(
         version = f"version {champion.version}" if champion else "none yet"
         since = f"{champion.moved_at:%Y-%m-%d %H:%M}" if champion else ""
         table.add_row(each.problem, version, since, escape("\n".join(now)) or "nothing pending")
-    console.print(table)
-    if changes := changes_table(problems):
-        console.print(changes)
+    return table
 
 
 def _pending(stage: str, check: Callable[[Problem], str | None], problem: Problem) -> str | None:
