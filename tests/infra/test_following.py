@@ -200,8 +200,9 @@ def test_what_is_not_committed_is_not_counted() -> None:
     assert sent is not None
     assert abs(time.time() - sent) < 60
     opened.abort_transaction(20)
+    # The producer is told that it is aborted before the partition's marker is written (seen on a busy machine).
+    small_stack.wait_for(lambda: topics.state("scratch").end[0] > after_commit.end[0], "the markers are written")
     aborted = topics.state("scratch")
-    assert aborted.end[0] > after_commit.end[0]
     assert aborted.topic_id == after_commit.topic_id
     # From behind the first message on there are an aborted one, one that counts, and markers.
     rest_of_it = waiting(aborted, None, problem="orders")
