@@ -15,6 +15,7 @@ from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch, begun_anew, following
 from millrace.settings import Settings
 
+TABLES = "table.include.list"
 BRACKETS = re.compile(r"\[.*\]")
 
 
@@ -33,7 +34,9 @@ def register(problem: Problem, database: str, connection: psycopg.Connection, se
     _write(problem, wanted, settings)
     if registered == wanted | {"name": name}:
         return ""
-    if registered is not None and previous != epoch:
+    # Left where it was, it would go on behind the rows that another table has already, and pass over those that are
+    # committed until it has begun again (seen).
+    if registered is not None and (previous != epoch or registered.get(TABLES) != wanted[TABLES]):
         forget(problem.problem, connection, settings)
     rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
     if registered is None:

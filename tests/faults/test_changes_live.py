@@ -1,6 +1,7 @@
 """While an application commits rows, something is killed: bronze ends with each of them once."""
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,7 +24,8 @@ PATIENCE_SECONDS = 600
 @pytest.fixture(scope="module")
 def problem(airflow: AirflowApi) -> Iterator[Problem]:
     """Its backlog fires every two seconds, so that whatever is killed is killed at work."""
-    content = problem_named("killed_changes").model_dump(mode="json", exclude_defaults=True)
+    # Its table and its topic stay, so each session has a problem of its own.
+    content = problem_named(f"killed_{uuid.uuid4().hex[:8]}").model_dump(mode="json", exclude_defaults=True)
     [source] = content["sources"].values()
     source["changes"] = {"rows": 1_000, "seconds": 2, "retry_seconds": 20}
     with problem_from(content) as problem, removed_afterwards(problem), followed(problem):

@@ -135,10 +135,12 @@ def test_a_connector_is_registered_once(settings: Settings, connect: Connect) ->
     )
 
 
-def test_a_changed_contract_is_registered_anew_with_the_same_position(settings: Settings, connect: Connect) -> None:
+def test_another_table_is_registered_anew_and_read_from_its_first_row(settings: Settings, connect: Connect) -> None:
     register(settings, orders())
+    connect.asked.clear()
     assert register(settings, orders(table="crm.orders")) == "registered anew: table.include.list changed"
-    assert connect.asked == ["PUT /config", "PUT /config"]
+    # Its position belongs to the table before.
+    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
 
 
 def test_when_a_run_takes_changes_in_is_no_matter_of_the_connector(settings: Settings, connect: Connect) -> None:

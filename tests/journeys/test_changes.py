@@ -1,6 +1,7 @@
 """A row that an application commits reaches bronze once, without anyone acting: database, Debezium, Kafka, Airflow."""
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -23,7 +24,8 @@ PATIENCE_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def problem(airflow: AirflowApi) -> Iterator[Problem]:
-    content = problem_named("live_changes").model_dump(mode="json", exclude_defaults=True)
+    # Its table and its topic stay, so each session has a problem of its own.
+    content = problem_named(f"live_{uuid.uuid4().hex[:8]}").model_dump(mode="json", exclude_defaults=True)
     [source] = content["sources"].values()
     source["changes"] = {"rows": 1_000, "seconds": 2}
     with problem_from(content) as problem, removed_afterwards(problem), followed(problem):
