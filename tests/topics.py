@@ -47,6 +47,8 @@ class Sender:
                 "bootstrap.servers": get_settings().kafka_servers,
                 "transactional.id": f"test-{uuid.uuid4().hex}",
                 "linger.ms": 0,
+                # A transaction stays open while a slow machine ingests.
+                "transaction.timeout.ms": 600_000,
                 "log_level": 0,
             }
         )
