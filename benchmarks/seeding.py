@@ -12,11 +12,10 @@ from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.bronze_table import PARTITION, SCHEMA
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
-from spark_jobs.bronze_rows import judged_rows
+from spark_jobs.bronze_rows import file_rows, judged_rows
 from spark_jobs.fenced_write import Target
 from spark_jobs.silver import write_silver
-from spark_jobs.transforms.casting import SPARK_TYPES, cast_rows
-from spark_jobs.transforms.identity import identify
+from spark_jobs.transforms.casting import SPARK_TYPES
 
 ROWS_A_FILE = 1_000_000
 LANDED = 1_770_000_000
@@ -75,9 +74,19 @@ def settle(spark: SparkSession, problem: Problem, raw: DataFrame) -> None:
         recorded.REJECTED_FILES: "",
         recorded.CHANGED_SEQ: "1",
     }
-    judged = judged_rows(identify(cast_rows(raw, problem.source), problem.source), problem).persist()
+    judged = judged_rows(file_rows(raw, problem.source), problem).persist()
     target = Target(branch.table, branch.name, branch.base, properties)
-    write_silver(spark, problem, judged, target, quarantined=None, sequence=1, empty=True, rebuild=False)
+    write_silver(
+        spark,
+        problem,
+        judged,
+        target,
+        quarantined=None,
+        following=(None, None),
+        sequence=1,
+        empty=True,
+        rebuild=False,
+    )
     judged.unpersist()
     lake.publish(branch)
 

@@ -1,4 +1,4 @@
-"""Rows of bronze: those that came after one snapshot, up to another, read and judged by the contract."""
+"""Rows of bronze: those that came after one state of it, up to another, read and judged by the contract."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -10,38 +10,63 @@ from pyspark.storagelevel import StorageLevel
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.domain.batches import Landing
+from millrace.contract.source import Source
+from millrace.domain.batches import BronzeAt, Landing
 from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
-from spark_jobs.transforms.identity import POSITION, identify
-from spark_jobs.transforms.quarantine import judge
+from spark_jobs.transforms.change_rows import DELETE, change_rows
+from spark_jobs.transforms.identity import POSITION, change_position, file_position, identify
+from spark_jobs.transforms.quarantine import MESSAGE, judge
+
+_SAID = ("path", "row_number", "fields", "raw")
+_IDENTIFIED = ("typed", "row_key", "event_timestamp", "position", "known_at", "change")
+_READ = (*_SAID, "malformed", "given", *_IDENTIFIED)
+_JUDGED = (*_SAID, *_IDENTIFIED, "reasons")
 
 
 def read_rows(
     spark: SparkSession,
     problem: Problem,
     *,
-    after: int | None,
-    until: int,
+    after: BronzeAt | None = None,
+    until: BronzeAt,
     without: Collection[Landing] = (),
-    known_at: datetime | None = None,
+    ingested_by: datetime | None = None,
 ) -> DataFrame:
-    """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position` besides their own.
+    """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position`, `known_at` and
+    `change` (None: the row of a file) besides their own.
 
     Args:
-        after: Snapshot of bronze whose rows, and all before them, are left out; None: every row.
-        until: Newest snapshot whose rows are read.
+        after: State of bronze whose rows, and all before them, are left out; None: every row.
+        until: Newest state whose rows are read.
         without: Files whose rows are left out.
-        known_at: Only rows whose ingestion had begun by then.
+        ingested_by: Only rows whose ingestion had begun by then.
     """
     # A time without a zone is UTC, whatever the server's zone is.
     spark.conf.set("spark.sql.session.timeZone", "UTC")
-    rows = bronze(spark, problem.source_name, after=after, until=until).where("record = 'row'")
-    if known_at is not None:
-        rows = rows.where(F.col("ingested_at") <= F.lit(known_at))
+    since, source = after or BronzeAt(None), problem.source
+    rows = of_span(spark, names.bronze_files(problem.source_name), after=since.files, until=until.files)
+    rows = known_by(ingested_by, rows.where("record = 'row'"))
     rows = not_of(spark, without, rows, landed="unix_micros(last_modified)")
-    read = identify(cast_rows(rows, problem.source), problem.source)
-    return read.drop("record", "etag", "size", "status", "detail", "rows", "ingested_at", "run_id")
+    read = file_rows(rows, source)
+    if until.changes is None:
+        return read
+    changes = of_span(spark, names.bronze_changes(problem.source_name), after=since.changes, until=until.changes)
+    # A database has one way to write numbers and times, whatever the source's files do.
+    plain = source.model_copy(update={"decimal": ".", "dates": "iso"})
+    rows = change_rows(known_by(ingested_by, changes), source)
+    return read.unionByName(identify(cast_rows(rows, plain), source, change_position()).select(*_READ))
+
+
+def file_rows(raw: DataFrame, source: Source) -> DataFrame:
+    """Rows of the bronze table of files, as `read_rows` returns them."""
+    read = identify(cast_rows(raw, source), source, file_position())
+    return read.withColumn("change", F.lit(None).cast("string")).select(*_READ)
+
+
+def known_by(time: datetime | None, rows: DataFrame) -> DataFrame:
+    """The rows of bronze whose ingestion had begun at a time; None: all."""
+    return rows if time is None else rows.where(F.col("ingested_at") <= F.lit(time))
 
 
 def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
@@ -51,10 +76,13 @@ def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
     read, and judge them there again.
     """
     judged = judge(read, problem.source)
+    none, unread = F.array().cast("array<string>"), F.array(F.lit(MESSAGE))
+    of_a_topic = F.col("position").getField("input_rank") == 1
+    # What ends a row needs its key and no more; whether the row was valid was judged when it came.
+    reasons = F.when(F.col("change") == DELETE, none).when(of_a_topic & F.col("malformed").isNotNull(), unread)
+    judged = judged.withColumn("reasons", reasons.otherwise(F.col("reasons")))
     said = {name: F.when(F.size("reasons") > 0, F.col(name)) for name in ("fields", "raw")}
-    return judged.withColumns(said).select(
-        "path", "row_number", "fields", "raw", "typed", "row_key", "event_timestamp", "position", "reasons"
-    )
+    return judged.withColumns(said).select(*_JUDGED)
 
 
 @contextmanager
@@ -66,7 +94,7 @@ def kept(judged: DataFrame, problem: Problem) -> Iterator[DataFrame]:
     """
     structs = {"typed": tuple(problem.source.columns), "position": POSITION}
     plain = {struct: {f"_{struct}_{field}": field for field in fields} for struct, fields in structs.items()}
-    others = ("row_number", "fields", "raw", "row_key", "event_timestamp", "reasons")
+    others = [name for name in _JUDGED if name not in ("path", *structs)]
     apart = [F.col(struct).getField(f).alias(name) for struct, fields in plain.items() for name, f in fields.items()]
     rows = judged.select(*others, *apart).persist(StorageLevel.DISK_ONLY)
     together = [F.struct(*(F.col(n).alias(f) for n, f in fields.items())).alias(s) for s, fields in plain.items()]
@@ -76,11 +104,12 @@ def kept(judged: DataFrame, problem: Problem) -> Iterator[DataFrame]:
         rows.unpersist()
 
 
-def bronze(spark: SparkSession, source: str, *, after: int | None, until: int) -> DataFrame:
-    """Every record, rows and markers, of a span of bronze, which is only ever appended to."""
-    table = names.bronze_files(source)
-    if after is None:
-        return read_at(spark, table, until)
+def of_span(spark: SparkSession, table: str, *, after: int | None, until: int | None) -> DataFrame:
+    """Every record, rows and markers, of a span of a bronze table, which is only ever appended to."""
+    assert until is not None, f"{table} has a snapshot, if only an empty one"
+    if after in (None, until):
+        rows = read_at(spark, table, until)
+        return rows if after is None else rows.where(F.lit(False))  # Iceberg refuses an empty span
     span = spark.read.option("start-snapshot-id", after).option("end-snapshot-id", until)
     return span.table(table)
 

@@ -26,6 +26,7 @@ def write_quarantine(
         F.lit(contract_hash).alias("contract_hash"),
         F.current_timestamp().alias("quarantined_at"),
         F.lit(run_id).alias("run_id"),
+        "known_at",
     )
     if empty:
         append(rows, target)

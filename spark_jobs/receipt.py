@@ -26,7 +26,7 @@ class Receipt:
     file_count: int
     files: list[str]
     by_file: tuple[FileCount, ...] = ()
-    """Every file; not told in JSON."""
+    """Every file, topics left out; not told in JSON."""
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name != "by_file"}
@@ -34,13 +34,17 @@ class Receipt:
 
 def receipt(judged: DataFrame) -> Receipt:
     """Count judged rows (see `bronze_rows`); a row with two reasons counts once in each of them."""
-    landed = F.col("position").getField("major").alias("landed")
+    position = F.col("position")
+    of_a_file = position.getField("input_rank") == 0
+    landed = F.when(of_a_file, position.getField("major")).alias("landed")
     groups = judged.groupBy("path", landed, "reasons").count().collect()
     by_reason: Counter[str] = Counter()
     rows: Counter[Landing] = Counter()
     quarantined: Counter[Landing] = Counter()
     for group in groups:
         by_reason.update(dict.fromkeys(group["reasons"], group["count"]))
+        if group["landed"] is None:  # a topic is no file that could be set aside, however much of it is broken
+            continue
         file = Landing(group["path"], group["landed"])
         rows[file] += group["count"]
         quarantined[file] += group["count"] if group["reasons"] else 0

@@ -28,13 +28,22 @@ def change(
     before: dict[str, Any] | None = None,
     lsn: int = 100,
     key: tuple[str, ...] = ("id",),
+    epoch: SourceEpoch = EPOCH,
+    snapshot: str = "false",
 ) -> dict[str, Any]:
     """A message of one change, as `Sender.send` takes it."""
     row = after if after is not None else before
-    source = {"lsn": lsn, "txId": 7, "ts_us": 1_796_000_000_000_000 + lsn, "snapshot": "false", "table": "rows"}
+    source = {"lsn": lsn, "txId": 7, "ts_us": 1_796_000_000_000_000 + lsn, "snapshot": snapshot, "table": "rows"}
     value = {"op": operation, "before": before, "after": after, "source": source, "ts_ms": 1}
     told_key = None if row is None else json.dumps({name: row[name] for name in key}).encode()
-    return {"key": told_key, "value": json.dumps(value).encode(), "headers": [(HEADER, str(EPOCH).encode())]}
+    return {"key": told_key, "value": json.dumps(value).encode(), "headers": [(HEADER, str(epoch).encode())]}
+
+
+def followed_problem(plain: Problem, **told: Any) -> Problem:
+    """A problem whose changes are followed; not in a problem file, so that no connector sends to its topic."""
+    content = plain.model_dump(exclude_defaults=True)
+    content["sources"][plain.source_name]["changes"] = {"rows": 5, "seconds": 3600, "max_rows": 1000} | told
+    return Problem.model_validate(content)
 
 
 class Sender:

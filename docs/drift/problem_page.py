@@ -191,6 +191,9 @@ def _reasons() -> str:
     ]
     rows = [(f"`{_code(member)}`", (member.__doc__ or "").strip()) for member in found]
     rows.append(("`row:field_count`", "The number of fields fits the header (a malformed row has no other reason)."))
+    rows.append(
+        ("`message:malformed`", "A message of a topic can be read as a change (one that cannot has no other reason).")
+    )
     return (
         "## Reason codes\n\nA quarantined row carries the code of every constraint that it breaks; a refused request "
         "names the same codes.\n\n" + table(("code", "what must hold"), rows)

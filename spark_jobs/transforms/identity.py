@@ -9,15 +9,14 @@ POSITION = ("input_rank", "epoch", "major", "path", "minor")
 """The fields of `position`."""
 
 
-def identify(rows: DataFrame, source: Source) -> DataFrame:
-    """Add `row_key`, `event_timestamp` and `position`.
+def identify(rows: DataFrame, source: Source, position: Column) -> DataFrame:
+    """Add `row_key`, `event_timestamp`, `position`, and `known_at`: when the row landed, or was committed.
 
     Args:
         rows: Bronze rows with `typed` (see `casting.cast_rows`).
     """
-    return rows.withColumns(
-        {"row_key": _row_key(source), "event_timestamp": _event_timestamp(source), "position": _file_position()}
-    )
+    told = {"row_key": _row_key(source), "event_timestamp": _event_timestamp(source)}
+    return rows.withColumns(told | {"position": position, "known_at": F.col("last_modified")})
 
 
 def _row_key(source: Source) -> Column:
@@ -43,12 +42,16 @@ def _event_timestamp(source: Source) -> Column:
     return F.coalesce(told, landed) if source.assigned_time else told
 
 
-def _file_position() -> Column:
-    """The total order of all that was ever said about a source; files come before changes (input rank 1)."""
-    return F.struct(
-        F.lit(0).alias("input_rank"),
-        F.lit("").alias("epoch"),
-        F.unix_micros("last_modified").alias("major"),
-        F.col("path"),
-        F.col("row_number").alias("minor"),
-    )
+def file_position() -> Column:
+    """The total order of all that was ever said about a source; files come before changes."""
+    return _position(0, F.lit(""), F.unix_micros("last_modified"))
+
+
+def change_position() -> Column:
+    """Input rank 1, the source database's epoch and log position, topic and partition, offset."""
+    return _position(1, F.col("epoch"), F.col("lsn"))
+
+
+def _position(input_rank: int, epoch: Column, major: Column) -> Column:
+    parts = (F.lit(input_rank), epoch, major, F.col("path"), F.col("row_number"))
+    return F.struct(*(part.alias(name) for part, name in zip(parts, POSITION, strict=True)))

@@ -2,15 +2,20 @@
 
 A key's state is three structs, each led by what orders it: `first` (the version that counts for frozen columns), `last`
 (for corrected ones) and `known` (the last label). Merging is minimum, maximum and maximum, which no order changes.
+Where a source has changes, a fourth, `counts_from`, is the newest insert or delete: what was before does not count.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
+from millrace.domain.following import ChangePosition, Following
+from spark_jobs.transforms.change_rows import BEGINS_OR_ENDS, DELETE
+
+POSITION_TYPE = "struct<input_rank: int, epoch: string, major: bigint, path: string, minor: bigint>"
 
 
 @dataclass(frozen=True)
@@ -21,54 +26,92 @@ class Layout:
     corrected: tuple[str, ...]
     label: str | None
     append: bool
+    following: Following | None = None
+    """None: the source has no changes."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*self.frozen, *self.corrected, *([self.label] if self.label else []))
 
 
-def layout(source: Source, label: str | None) -> Layout:
+def layout(source: Source, label: str | None, following: Following | None = None) -> Layout:
     """The layout of a source; in an append source the whole first row stays, its label too."""
     append = source.mode == "append"
     # A time column of that name is the event time itself, which each silver row has anyway.
     names = [name for name in source.columns if name != "event_timestamp"]
     corrected = [n for n in names if source.columns[n].update == "correct" and n != label and not append]
     frozen = [n for n in names if n not in corrected and (append or n != label)]
-    return Layout(tuple(frozen), tuple(corrected), None if append else label, append)
+    return Layout(tuple(frozen), tuple(corrected), None if append else label, append, following)
 
 
-def states_of_versions(versions: DataFrame, of: Layout) -> DataFrame:
-    """The state of each version alone.
+def states_of_versions(judged: DataFrame, of: Layout) -> DataFrame:
+    """The state of each version alone: of a valid one all, of a broken one only whether it began or ended a row.
 
     Args:
-        versions: row_key, event_timestamp, position, path, and the struct `typed`.
+        judged: Rows of bronze, see `bronze_rows.judged_rows`.
     """
+    valid = F.size("reasons") == 0
     position, typed = F.col("position"), F.col("typed")
-    first = _first(of, position, typed.getField, F.col("path"))
-    return versions.select("row_key", first, _last(of, position, typed.getField), _known(of, position, typed.getField))
+    # A version older than its own event cannot be what was known at the event, unless there is no other.
+    early = F.lit(False) if of.append else F.col("known_at") < F.col("event_timestamp")
+    first, last = _first(of, early, position, typed.getField, F.col("path")), _last(of, position, typed.getField)
+    known, none = _known(of, position, typed.getField), F.lit(None).cast(POSITION_TYPE)
+    if of.following is None:
+        return judged.where(valid).select("row_key", first, last, known, none.alias("counts_from"))
+    says = valid & ~F.col("change").eqNullSafe(DELETE)
+    begins_or_ends = F.coalesce(F.col("change").isin(*BEGINS_OR_ENDS), F.lit(False))
+    parts = {"first": first, "last": last, "known": known}
+    return judged.where(F.col("row_key").isNotNull() & (says | begins_or_ends)).select(
+        "row_key",
+        *(F.when(says, part).alias(name) for name, part in parts.items()),
+        F.when(begins_or_ends, position).otherwise(none).alias("counts_from"),
+    )
 
 
 def states_of_rows(rows: DataFrame, of: Layout) -> DataFrame:
     """The states that silver rows stand for: the inverse of `rows_of_states`."""
-    first = _first(of, F.col("first_position"), F.col, F.col("source_file"))
+    first = _first(of, F.col("first_early"), F.col("first_position"), F.col, F.col("source_file"))
+    last = _last(of, F.col("last_position"), F.col)
     return rows.select(
-        "row_key", first, _last(of, F.col("last_position"), F.col), _known(of, F.col("label_position"), F.col)
+        "row_key",
+        F.when(F.col("first_position").isNotNull(), first).alias("first"),
+        F.when(F.col("last_position").isNotNull(), last).alias("last"),
+        _known(of, F.col("label_position"), F.col),
+        "counts_from",
     )
 
 
-def merge_states(states: DataFrame) -> DataFrame:
+def merge_states(states: DataFrame, of: Layout) -> DataFrame:
     """One state a key."""
     # Structs are merged in the order of their keys: distributed first, they are sorted once and not twice.
-    return (
-        states.repartition("row_key")
-        .groupBy("row_key")
-        .agg(F.min("first").alias("first"), F.max("last").alias("last"), F.max("known").alias("known"))
-    )
+    states = states.repartition("row_key")
+    if of.following is not None:
+        states = _that_count(states, of)
+    newest = (F.max(name).alias(name) for name in ("last", "known", "counts_from"))
+    return states.groupBy("row_key").agg(F.min("first").alias("first"), *newest)
+
+
+def _that_count(states: DataFrame, of: Layout) -> DataFrame:
+    """Without what was said before the key's newest insert or delete, and what a late file says of a key that changes
+    tell of."""
+    of_key = Window.partitionBy("row_key")
+    by_a_change = F.greatest(_in("last", "position").getField("input_rank"), _in("counts_from", "input_rank"))
+    known = {"_from": F.max("counts_from").over(of_key), "_by_changes": F.max(by_a_change).over(of_key) == 1}
+    states = states.withColumns(known)
+    counting = {}
+    for name in ("first", "last", "known"):
+        position = _in(name, "position")
+        of_this_life = F.col("_from").isNull() | (position >= F.col("_from"))
+        counting[name] = F.when(of_this_life & ~(F.col("_by_changes") & landed_late(of, position)), F.col(name))
+    return states.withColumns(counting).drop(*known)
 
 
 def rows_of_states(states: DataFrame, of: Layout) -> DataFrame:
-    """row_key, event_timestamp, the columns in the layout's order, the three positions, source_file."""
-    label = [F.col("known").getField("label").alias(of.label)] if of.label else []
+    """row_key, event_timestamp, the columns in the layout's order, the positions, first_early, source_file, deleted.
+
+    A tombstone has no values, unless the row ended without a change of its own.
+    """
+    label = [_in("known", "label").alias(of.label)] if of.label else []
     return states.select(
         "row_key",
         _in("first", "event_timestamp").alias("event_timestamp"),
@@ -78,13 +121,52 @@ def rows_of_states(states: DataFrame, of: Layout) -> DataFrame:
         _in("first", "position").alias("first_position"),
         _in("last", "position").alias("last_position"),
         _in("known", "position").alias("label_position"),
+        "counts_from",
+        _in("first", "early").alias("first_early"),
         _in("first", "source_file").alias("source_file"),
+        (F.col("last").isNull() | ended(of, _in("last", "position"))).alias("deleted"),
     )
 
 
-def _first(of: Layout, position: Column, value: Callable[[str], Column], source_file: Column) -> Column:
-    # A version older than its own event cannot be what was known at the event, unless there is no other.
-    early = F.lit(False) if of.append else position.getField("major") < F.unix_micros("event_timestamp")
+def too_little_known(rows: DataFrame, states: DataFrame, of: Layout) -> DataFrame:
+    """The keys of which silver has forgotten what it would need to merge these states: only all versions tell.
+
+    So it is where an insert or delete comes that is older than the row's last version, but not than its first; and for
+    the first change of a row that late files told of, which now do not count, and may have taken the place of others.
+    The changes of one topic, read in its order, bring neither but once.
+    """
+    if of.following is None:
+        return rows.select("row_key").where(F.lit(False))
+    last_position = _in("last", "position")
+    told = states.groupBy("row_key").agg(F.max("counts_from").alias("_from"), F.max(last_position).alias("_last"))
+    both = rows.select("row_key", "first_position", "last_position", "label_position").join(told, "row_key")
+    between = (F.col("first_position") < F.col("_from")) & (F.col("_from") <= F.col("last_position"))
+    late = landed_late(of, F.col("first_position")) | landed_late(of, F.col("label_position"))
+    hidden = late & (_in("_last", "input_rank") == 1) & F.col("_from").isNull()
+    return both.where(between | hidden).select("row_key")
+
+
+def ended(of: Layout, last_position: Column) -> Column:
+    """Whether a row that only changes tell of came to its end without one of its own; see `Following.ended`."""
+    if of.following is None or of.following.ended is None:
+        return F.lit(False)
+    of_a_change = last_position.getField("input_rank") == 1
+    return F.coalesce(of_a_change & (last_position < _literal(of.following.ended)), F.lit(False))
+
+
+def landed_late(of: Layout, position: Column) -> Column:
+    """Whether it is the position of a file that landed when the source's table was followed already."""
+    if of.following is None:
+        return F.lit(False)
+    late = (position.getField("input_rank") == 0) & (position.getField("major") >= of.following.since_micros)
+    return F.coalesce(late, F.lit(False))
+
+
+def _literal(position: ChangePosition) -> Column:
+    return F.struct(F.lit(1), *(F.lit(part) for part in position)).cast(POSITION_TYPE)
+
+
+def _first(of: Layout, early: Column, position: Column, value: Callable[[str], Column], source_file: Column) -> Column:
     frozen = (value(name).alias(f"frozen_{name}") for name in of.frozen)
     order = (early.alias("early"), position.alias("position"))
     parts = (F.col("event_timestamp"), source_file.alias("source_file"), *frozen)

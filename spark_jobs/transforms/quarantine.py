@@ -22,6 +22,8 @@ from spark_jobs.transforms.casting import whole
 
 FIELD_COUNT = "row:field_count"
 """The reason of a row that has no fields: their number does not fit the file's header."""
+MESSAGE = "message:malformed"
+"""The reason of a message of a topic that cannot be read as a change."""
 
 _COMPARISONS: dict[str, Callable[[Column, Column], Column]] = {
     "<": lt,

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from millrace.domain.batches import BronzeAt
 from spark_jobs.bronze_rows import judged_rows, read_rows
 from tests.steps.ingesting import ingest, land
 from tests.steps.small_problem import small_problem
@@ -54,7 +55,7 @@ def test_the_same_rows_are_read_from_bronze(
     with small_problem(**keys) as problem:
         land(problem, "file", content())
         until = ingest(problem)["snapshot_id"]
-        rows = judged_rows(read_rows(spark, problem, after=None, until=until), problem)
+        rows = judged_rows(read_rows(spark, problem, until=BronzeAt(until)), problem)
         # Micros, because the client would tell a timestamp in its own time zone.
         told = ["unix_micros(event_timestamp)" if name == "seen_at" else f"typed.{name}" for name in NAMES]
         found = rows.orderBy("row_number").selectExpr("reasons", *told).collect()

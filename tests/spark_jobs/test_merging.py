@@ -23,7 +23,7 @@ from spark_jobs.transforms.merging import (
 pytestmark = pytest.mark.stack
 
 SCHEMA = (
-    "row_key string, event_timestamp timestamp, path string, "
+    "row_key string, event_timestamp timestamp, known_at timestamp, path string, change string, reasons array<string>, "
     "position struct<input_rank: int, epoch: string, major: bigint, path: string, minor: bigint>, "
     "typed struct<frozen: bigint, corrected: bigint, label: bigint>"
 )
@@ -98,7 +98,7 @@ def silver_after(
         states = states_of_versions(spark.createDataFrame([as_row(n, v) for n, v in batch], SCHEMA), of)
         if rows is not None:
             states = states.unionByName(states_of_rows(rows, of))
-        rows = rows_of_states(merge_states(states), of)
+        rows = rows_of_states(merge_states(states, of), of)
     assert rows is not None
     found = rows.selectExpr(
         "row_key", "unix_seconds(event_timestamp) AS happened", "frozen", "corrected", "label", "source_file"
@@ -125,7 +125,10 @@ def as_row(scenario: int, v: Version) -> Row:
     return Row(
         row_key=f"{scenario}{v.key}",
         event_timestamp=datetime.fromtimestamp(v.happened, UTC),
+        known_at=datetime.fromtimestamp(v.landed, UTC),
         path=path,
+        change=None,
+        reasons=[],
         position=Row(input_rank=0, epoch="", major=v.landed * 1_000_000, path=path, minor=v.line),
         typed=Row(frozen=v.frozen, corrected=v.corrected, label=v.label),
     )

@@ -14,12 +14,13 @@ from millrace.contract.constraints import Constraint, InRange, source_constraint
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.contract.source import Source
+from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.pending import pending_transform
 from millrace.steps.recorded import RECEIPT
 from millrace.steps.refused_batches import refused_batches
 from millrace.steps.replay_quarantine import replay_quarantine
-from spark_jobs.fenced_write import Target, merge
 from tests.steps.transforming import gold, ingest, own_problem, quarantine, silver, to_gold
+from tests.topics import change, followed_problem, own_topic
 
 pytestmark = pytest.mark.stack
 AT_MOST_ONE_ROW = Finding("rows:at_most", None, 2, "≤ 1", passed=False)
@@ -43,14 +44,13 @@ def an_older_reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def end(spark: SparkSession, problem: Problem, key: str) -> None:
-    """Leave a tombstone, as a delete does: the row says `deleted`, and its last position is that of the delete."""
-    branch = lake.cut_branch(names.silver(problem.source_name), "delete")
-    rows = spark.createDataFrame([(key,)], "row_key string")
-    last = "named_struct('input_rank', 1, 'epoch', '', 'major', 9000000000000000L, 'path', '', 'minor', 0L)"
-    clauses = f"ON t.row_key = s.row_key WHEN MATCHED THEN UPDATE SET t.deleted = true, t.last_position = {last}"
-    merge(spark, rows, Target(branch.table, branch.name, branch.base, {}), clauses)
-    lake.publish(branch)
+def end(spark: SparkSession, problem: Problem, **row: object) -> None:
+    """The application deletes a row of the table that is followed."""
+    followed = followed_problem(problem)
+    with own_topic(followed) as sender:
+        sender.send(change("d", before=row))
+        ingest_changes(spark, followed, attempt="delete", run_id="delete")
+        to_gold(spark, followed, "delete")
 
 
 def test_rows_that_are_valid_now_come_in_and_the_dead_stay_dead(
@@ -61,7 +61,7 @@ def test_rows_that_are_valid_now_come_in_and_the_dead_stay_dead(
         ingest(problem, "b", "k2,2026-01-01,7,new,1,1", "k3,2026-01-01,6,new,1,1")
         to_gold(spark, problem, "older")
     assert set(gold(problem)) == {'["k2"]', '["k3"]'}
-    end(spark, problem, '["k3"]')
+    end(spark, problem, id="k3")
 
     told = replay_quarantine(spark, problem, attempt="replay", run_id="replay")
     assert (told["judged"], told["released"]) == (4, 3)

@@ -57,7 +57,7 @@ def removed_afterwards(problem: Problem) -> Iterator[Problem]:
         yield problem
     finally:
         derived = (names.silver(source), names.quarantine(source), names.gold(problem.problem))
-        for table in (names.bronze_files(source), *derived):
+        for table in (names.bronze_files(source), names.bronze_changes(source), *derived):
             lake.drop_table(table)
         object_store.delete_prefix(settings.landing_bucket, problem.landing_prefix)
         for reports in ("data-docs", "runs"):

@@ -10,6 +10,8 @@ RESERVED_COLUMNS = frozenset(
         "first_position",
         "last_position",
         "label_position",
+        "counts_from",
+        "first_early",
         "changed_seq",
         "deleted",
         "stale_since",

@@ -33,8 +33,16 @@ class FileCount:
 
 
 @dataclass(frozen=True)
+class BronzeAt:
+    """A state of a source's bronze: the snapshot of its files, and of its changes where it has any."""
+
+    files: int | None
+    changes: int | None = None
+
+
+@dataclass(frozen=True)
 class Span:
-    """What one attempt takes in: rows of bronze after one snapshot (None: from the first), up to another."""
+    """What one attempt takes in: rows of bronze after one state of it (None: from the first), up to another."""
 
     after: int | None
     until: int
@@ -43,9 +51,22 @@ class Span:
     rebuild: bool
     rejected: str
     """Digest of the files up to `until` that people rejected, which are left out."""
+    changes_after: int | None = None
+    changes_until: int | None = None
+    """None: the source has no changes."""
+
+    @property
+    def taken_in(self) -> BronzeAt:
+        return BronzeAt(self.after, self.changes_after)
+
+    @property
+    def up_to(self) -> BronzeAt:
+        return BronzeAt(self.until, self.changes_until)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What `Span(**told)` takes; a span without changes tells nothing of them, as before there were any."""
+        told = asdict(self)
+        return {key: value for key, value in told.items() if value is not None or not key.startswith("changes_")}
 
 
 def batch_id(stage: str, contract_hash: str, span: Span, rules: Iterable[str]) -> str:

@@ -71,7 +71,7 @@ def _accepted(problem: Problem, ref: str) -> lake.Head | None:
     if batch is None or not batch.stands_alone:
         return None
     for commit in lake.history(names.silver(problem.source_name), ref):
-        if commit.properties.get(recorded.BRONZE_SNAPSHOT) == str(batch.span.until):
+        if recorded.told_by(commit, recorded.BRONZE_SNAPSHOT).bronze == batch.span.up_to:
             return commit
         if recorded.REBUILT in commit.properties:
             return None
@@ -105,7 +105,16 @@ def _write(
     if rebuild:
         commits = silver_commits(problem, silver_snapshot, None, ref=ref)
     receipt = gold_receipt(silver_snapshot, commits)
-    span = Span(bronze_of_gold(problem, branch.name), silver.upstream or 0, sequence, rebuild, silver.rejected_files)
+    before = bronze_of_gold(problem, branch.name)
+    span = Span(
+        before.files,
+        silver.upstream or 0,
+        sequence,
+        rebuild,
+        silver.rejected_files,
+        changes_after=before.changes,
+        changes_until=silver.changes,
+    )
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
         recorded.SILVER_SNAPSHOT: str(silver_snapshot),

@@ -68,13 +68,16 @@ def silver_schema(source: Source) -> Schema:
     """Key, time, every column of the contract, the positions that decide merging, and what became of the row."""
     ids = count(1)
     columns = {name: column for name, column in source.columns.items() if name != "event_timestamp"}
-    positions = ("first_position", "last_position", "label_position")
+    # counts_from: the newest insert or delete that a change told of; first_early: known before the row's own event.
+    positions = ("first_position", "last_position", "label_position", "counts_from")
     return Schema(
         *_fields(ids, (("row_key", StringType()), ("event_timestamp", TimestamptzType()))),
         *_fields(ids, _typed(columns)),
         *_fields(ids, ((name, _position(ids)) for name in positions)),
-        *_fields(ids, (("changed_seq", LongType()), ("deleted", BooleanType()), ("stale_since", TimestamptzType()))),
-        *_fields(ids, (("contract_hash", StringType()), ("source_file", StringType()))),
+        *_fields(ids, (("first_early", BooleanType()), ("changed_seq", LongType()), ("deleted", BooleanType()))),
+        *_fields(
+            ids, (("stale_since", TimestamptzType()), ("contract_hash", StringType()), ("source_file", StringType()))
+        ),
     )
 
 
@@ -87,7 +90,7 @@ def quarantine_schema() -> Schema:
         *_fields(ids, (("position", _position(ids)), ("path", StringType()), ("row_number", LongType()))),
         *_fields(ids, (("row_key", StringType()), ("reasons", reasons), ("fields", fields), ("raw", StringType()))),
         *_fields(ids, (("contract_hash", StringType()), ("quarantined_at", TimestamptzType()))),
-        *_fields(ids, (("run_id", StringType()),)),
+        *_fields(ids, (("run_id", StringType()), ("known_at", TimestamptzType()))),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.steps.recorded import BRONZE_SNAPSHOT, REBUILT, RECEIPT
+from millrace.domain.batches import BronzeAt
+from millrace.steps.recorded import BRONZE_SNAPSHOT, CHANGES_SNAPSHOT, REBUILT, RECEIPT
 
 
 def silver_commits(
@@ -38,25 +39,30 @@ def gold_receipt(silver_snapshot: int, commits: list[dict[str, str]]) -> dict[st
     """The receipts of the silver commits that a gold commit takes in, added up.
 
     Returns:
-        silver_snapshot, bronze_snapshot (the newest), files, and the counts of `spark_jobs.receipt` but for files'.
+        silver_snapshot, bronze_snapshot (the newest), files, the counts of `spark_jobs.receipt` but for files'; and of
+        a source with changes changes_snapshot (the newest) and offsets, before which its topic's are taken in.
     """
     told = [json.loads(properties[RECEIPT]) for properties in commits if RECEIPT in properties]
     by_reason: Counter[str] = Counter()
     for receipt in told:
         by_reason.update(receipt["by_reason"])
+    changes = next((int(p[CHANGES_SNAPSHOT]) for p in commits if CHANGES_SNAPSHOT in p), None)
+    offsets = next((receipt["offsets"] for receipt in told if "offsets" in receipt), None)
     return {
         "silver_snapshot": silver_snapshot,
         "bronze_snapshot": next((int(p[BRONZE_SNAPSHOT]) for p in commits if BRONZE_SNAPSHOT in p), None),
         "files": sorted({path for receipt in told for path in receipt["files"]}),
         "by_reason": dict(sorted(by_reason.items())),
         **{name: sum(receipt[name] for receipt in told) for name in _COUNTS},
+        **({} if changes is None else {"changes_snapshot": changes, "offsets": offsets}),
     }
 
 
-def bronze_of_gold(problem: Problem, ref: str = lake.MAIN) -> int | None:
-    """The snapshot of bronze that gold's rows came from; None where gold was never written."""
+def bronze_of_gold(problem: Problem, ref: str = lake.MAIN) -> BronzeAt:
+    """The state of bronze that gold's rows came from."""
     found = lake.newest_with(names.gold(problem.problem), RECEIPT, ref)
-    return json.loads(found.properties[RECEIPT])["bronze_snapshot"] if found else None
+    told = json.loads(found.properties[RECEIPT]) if found else {}
+    return BronzeAt(told.get("bronze_snapshot"), told.get("changes_snapshot"))
 
 
 _COUNTS = ("rows_read", "rows_valid", "rows_quarantined", "rows_superseded")

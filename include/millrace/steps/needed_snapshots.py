@@ -10,11 +10,14 @@ from millrace.steps.recorded import BRONZE_SNAPSHOT, of_gold, recorded
 def needed_snapshots(problem: Problem, table: str) -> set[int | None]:
     """The snapshot of each reader; None for one that has taken in nothing yet."""
     for source in problem.sources:
-        if table == names.bronze_files(source):
+        if table in (names.bronze_files(source), names.bronze_changes(source)):
             readers = (names.silver(source), names.quarantine(source))
+            seen = [recorded(reader, BRONZE_SNAPSHOT).bronze for reader in readers]
             # Of a batch that the check of gold refuses, the files are told that came after gold's.
-            in_gold = {bronze_of_gold(problem)} - {None}
-            return {recorded(reader, BRONZE_SNAPSHOT).upstream for reader in readers} | in_gold
+            in_gold = bronze_of_gold(problem)
+            if table == names.bronze_changes(source):
+                return {one.changes for one in seen} | ({in_gold.changes} - {None})
+            return {one.files for one in seen} | ({in_gold.files} - {None})
         if table == names.silver(source):
             return {of_gold(problem).upstream}
     if table == names.gold(problem.problem):

@@ -62,19 +62,29 @@ def _silver_behind(problem: Problem) -> str | None:
         return undecided
     if silver.rejected_files != rejected_digest(problem, rejected_files(problem), silver.upstream):
         return f"silver holds rows of files that were rejected since, so it is built again from {bronze}"
-    newer = 0
-    for snapshot in lake.history(bronze):
-        if snapshot.snapshot_id == silver.upstream:
-            break
-        # Maintenance, and runs that set every file aside, bring snapshots without a row.
-        newer += int(snapshot.properties.get(ROWS, 0)) if snapshot.properties.get("added-records") else 0
-    if newer:
+    changes = names.bronze_changes(problem.source_name)
+    behind = []
+    if newer := _rows_since(bronze, silver.upstream):
         # Each rejection is another reason to start, so the words must tell it.
         aside = f", {len(rejected)} files of it are rejected" if (rejected := rejected_files(problem)) else ""
-        return f"{newer} rows of {bronze} are not in silver{aside}"
+        behind.append(f"{newer} rows of {bronze} are not in silver{aside}")
+    if newer := _rows_since(changes, silver.changes):
+        behind.append(f"{newer} messages of {changes} are not in silver")
+    if behind:
+        return "; ".join(behind)
     if silver.contract_hash not in (None, problem.contract_hash()):
         return "the contract changed since silver was written"
     return None
+
+
+def _rows_since(table: str, snapshot_id: int | None) -> int:
+    newer = 0
+    for snapshot in lake.history(table):
+        if snapshot.snapshot_id == snapshot_id:
+            break
+        # Maintenance, and runs that set every file aside, bring snapshots without a row.
+        newer += int(snapshot.properties.get(ROWS, 0)) if snapshot.properties.get("added-records") else 0
+    return newer
 
 
 def _gold_behind(problem: Problem) -> str | None:

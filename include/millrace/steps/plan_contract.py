@@ -23,10 +23,11 @@ from millrace.steps.contract_in_force import in_force, is_applied
 from millrace.steps.derived_tables import gold_schema, silver_schema
 from millrace.steps.evaluate_candidate import why_incomparable
 from millrace.steps.refused_batches import landings, rejected_files
-from spark_jobs.bronze_rows import broken, judged_rows, not_of, read_rows, valid
+from spark_jobs.bronze_rows import broken, judged_rows, not_of, read_rows
 from spark_jobs.compare import Compared, compare
 from spark_jobs.fenced_write import read_at
 from spark_jobs.receipt import receipt
+from spark_jobs.silver import count_living
 
 
 @dataclass(frozen=True)
@@ -115,19 +116,19 @@ def _rows(spark: SparkSession, problem: Problem, known: Problem | None, silver: 
     if silver.upstream is None or bronze is None:
         return None
     rejected = rejected_files(problem)
-    read = read_rows(spark, problem, after=None, until=silver.upstream, without=rejected).persist()
+    read = read_rows(spark, problem, until=silver.bronze, without=rejected).persist()
     try:
         judged = judged_rows(read, problem)
         counts = receipt(judged)
         quarantined: DataFrame | None
         if known is not None:
             # Not the quarantine table: it keeps rows for a time only.
-            earlier = read_rows(spark, known, after=None, until=silver.upstream, without=rejected)
+            earlier = read_rows(spark, known, until=silver.bronze, without=rejected)
             quarantined = broken(judged_rows(earlier, known))
         else:
             quarantined = _quarantined(spark, problem, str(silver.contract_hash), rejected)
         compared = compare(judged, quarantined)
-        after = valid(judged).select("row_key").distinct().count()
+        after = count_living(problem, judged, silver.following)
     finally:
         read.unpersist()
     before = lake.count(names.silver(problem.source_name), where="deleted == false")

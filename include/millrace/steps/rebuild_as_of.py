@@ -10,13 +10,16 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.problem import Problem
+from millrace.domain.batches import BronzeAt
 from millrace.steps import recorded
+from millrace.steps.batch_span import bronze_to_read
 from millrace.steps.build_gold_data import build_gold_data
 from millrace.steps.contract_in_force import is_changed, way_out
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_files
 from spark_jobs.bronze_rows import judged_rows, read_rows
 from spark_jobs.fenced_write import Target
+from spark_jobs.followed import followed
 from spark_jobs.silver import write_silver
 
 
@@ -47,7 +50,7 @@ def tag_of(problem: Problem, at: datetime) -> str:
 
 
 def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int:
-    bronze = lake.head(names.bronze_files(problem.source_name))
+    bronze = bronze_to_read(problem)
     silver, gold = names.silver(problem.source_name), names.gold(problem.problem)
     if bronze is None or lake.head(gold) is None:
         raise _nothing(problem, at, "no gold yet")
@@ -62,7 +65,7 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
     attempt = f"as-of-{uuid.uuid4().hex}"
     branches = [lake.cut_branch(silver, attempt)]
     try:
-        _write_silver(spark, problem, at, branches[0], bronze.snapshot_id)
+        _write_silver(spark, problem, at, branches[0], bronze)
         built = build_gold_data(spark, problem, {"branch": branches[0].name}, attempt=attempt, run_id=attempt)
         if built["branch"] is None:
             # Gold took in a number as high as this branch's meanwhile: what it holds is of today, not of then.
@@ -81,23 +84,35 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
             lake.drop_branch(branch)
 
 
-def _write_silver(spark: SparkSession, problem: Problem, at: datetime, branch: lake.Branch, until: int) -> None:
+def _write_silver(spark: SparkSession, problem: Problem, at: datetime, branch: lake.Branch, until: BronzeAt) -> None:
     seen = recorded.of_silver(problem, branch.name)
     rejected = rejected_files(problem)
-    read = read_rows(spark, problem, after=None, until=until, without=rejected, known_at=at)
+    read = read_rows(spark, problem, until=until, without=rejected, ingested_by=at)
     rows = judged_rows(read, problem)
     if rows.isEmpty():
         raise _nothing(problem, at, "no row")
+    following = None
+    if until.changes is not None:
+        table = names.bronze_changes(problem.source_name)
+        following = followed(spark, table, after=None, until=until.changes, ingested_by=at)
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
-        recorded.BRONZE_SNAPSHOT: str(until),
+        **recorded.taken_in(until, following),
         recorded.CONTRACT_HASH: problem.contract_hash(),
         recorded.CHANGED_SEQ: str(seen.changed_seq + 1),
         recorded.REBUILT: "true",
     }
     target = Target(branch.table, branch.name, branch.base, properties)
     write_silver(
-        spark, problem, rows, target, quarantined=None, sequence=seen.changed_seq + 1, empty=False, rebuild=True
+        spark,
+        problem,
+        rows,
+        target,
+        quarantined=None,
+        following=(None, following),
+        sequence=seen.changed_seq + 1,
+        empty=False,
+        rebuild=True,
     )
 
 

@@ -7,8 +7,14 @@ from millrace.adapters.lake.evolution import lacks_columns
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
+from millrace.domain.batches import BronzeAt
+from millrace.domain.following import Following
 
 BRONZE_SNAPSHOT = "millrace.bronze-snapshot"
+CHANGES_SNAPSHOT = "millrace.bronze-changes-snapshot"
+"""The same of the source's changes, where it has any."""
+FOLLOWING = "millrace.following"
+"""What the changes that silver took in tell of the source's table as a whole: `domain.following`."""
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
 CHANGED_SEQ = "millrace.changed-seq"
 GOLD_SEQ = "millrace.gold-seq"
@@ -35,10 +41,18 @@ class Recorded:
     gold_seq: int
     contract_hash: str | None
     rejected_files: str = ""
+    changes: int | None = None
+    """Snapshot of bronze's changes that this table has taken in."""
+    following: Following | None = None
 
-    def is_at(self, upstream: int, contract_hash: str) -> bool:
-        """Whether there is nothing new upstream, nor in the contract."""
-        return self.upstream == upstream and self.contract_hash == contract_hash
+    @property
+    def bronze(self) -> BronzeAt:
+        """The state of bronze that this table has taken in."""
+        return BronzeAt(self.upstream, self.changes)
+
+    def holds(self, bronze: BronzeAt, contract_hash: str) -> bool:
+        """Whether there is nothing new in bronze, nor in the contract."""
+        return self.bronze == bronze and self.contract_hash == contract_hash
 
 
 def recorded(table: str, upstream: str, ref: str = lake.MAIN) -> Recorded:
@@ -69,7 +83,15 @@ def told_by(commit: lake.Head | None, upstream: str) -> Recorded:
         gold_seq=int(told.get(GOLD_SEQ, 0)),
         contract_hash=told.get(CONTRACT_HASH),
         rejected_files=told.get(REJECTED_FILES, ""),
+        changes=int(told[CHANGES_SNAPSHOT]) if CHANGES_SNAPSHOT in told else None,
+        following=Following.parse(told[FOLLOWING]) if FOLLOWING in told else None,
     )
+
+
+def taken_in(bronze: BronzeAt, following: Following | None = None) -> dict[str, str]:
+    """What a commit records of the state of bronze that its table has taken in."""
+    told = {BRONZE_SNAPSHOT: str(bronze.files), CHANGES_SNAPSHOT: bronze.changes, FOLLOWING: following}
+    return {key: str(value) for key, value in told.items() if value is not None}
 
 
 def to_load(table: str, number: str) -> tuple[lake.Head, int]:

@@ -176,7 +176,7 @@ def _accepted_in_silver(problem: Problem, gold: RefusedBatch, every: list[Refuse
     for one in every:
         if one.stage != "silver" or one.state != "accepted" or one.span.sequence <= in_gold:
             continue
-        same_rows = (one.span.until, one.contract_hash) == (gold.span.until, problem.contract_hash())
+        same_rows = (one.span.up_to, one.contract_hash) == (gold.span.up_to, problem.contract_hash())
         if same_rows and set(one.rules) >= set(gold.rules):
             return one
     return None

@@ -20,6 +20,7 @@ from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, told_apart, v
 from spark_jobs.fenced_write import Target, delete, read_at
 from spark_jobs.receipt import Receipt
 from spark_jobs.silver import write_silver
+from spark_jobs.transforms.change_rows import DELETE
 
 
 def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
@@ -79,7 +80,9 @@ def _quarantined(
     rows = rows.where(f"contract_hash = '{problem.contract_hash()}'")
     rows = not_of(spark, rejected, rows, landed="position.major")
     assert seen.upstream is not None
-    read = read_rows(spark, problem, after=None, until=seen.upstream, without=rejected)
+    read = read_rows(spark, problem, until=seen.bronze, without=rejected)
+    # What ended a row at the same position was no row to be judged.
+    read = read.where(f"NOT change <=> '{DELETE}'")
     return rows, read.join(rows.select("position"), "position", "left_semi").persist()
 
 
@@ -116,23 +119,26 @@ def _to_silver(
     moved = Receipt(0, replay.released, -replay.released, {}, 0, 0, []).as_json()
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
-        recorded.BRONZE_SNAPSHOT: str(seen.upstream),
+        **recorded.taken_in(seen.bronze, seen.following),
         recorded.CONTRACT_HASH: problem.contract_hash(),
         recorded.REJECTED_FILES: seen.rejected_files,
         recorded.CHANGED_SEQ: str(sequence),
         recorded.RECEIPT: json.dumps(moved),
         recorded.REPLAYED: replay.mark,
     }
-    write_silver(
+    is_written = write_silver(
         spark,
         problem,
         replay.found,
         Target(branch.table, branch.name, branch.base, properties),
         quarantined=replay.left,
+        following=(seen.following, seen.following),
         sequence=sequence,
         empty=recorded.is_empty(branch.table, branch.name),
         rebuild=False,
     )
+    # What began or ended these rows, silver knows since they came.
+    assert is_written
     written = written_to(branch, run_id) | {"rebuilt": False, "receipt": moved, "over_limit": []}
     published = check_silver_data(spark, problem, written)
     return int(published["snapshot_id"])

@@ -9,15 +9,19 @@ from pyspark.sql import DataFrame, SparkSession
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.domain.batches import Landing, Span, over_limit
+from millrace.domain.batches import BronzeAt, Landing, Span, over_limit
+from millrace.domain.following import Following, both
 from millrace.steps import recorded
+from millrace.steps.batch_span import bronze_to_read, is_gold_first, is_settled, next_span
+from millrace.steps.changes_table import OFFSETS
 from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
 from millrace.steps.phase import phase
-from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
+from millrace.steps.refused_batches import rejected_files
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_rows import judged_rows, kept, not_of, read_rows
 from spark_jobs.fenced_write import Target, read_at
+from spark_jobs.followed import followed
 from spark_jobs.quarantine import write_quarantine
 from spark_jobs.receipt import Receipt, receipt
 from spark_jobs.silver import write_silver
@@ -33,6 +37,8 @@ class _Batch:
     problem: Problem
     span: Span
     rejected: frozenset[Landing]
+    following: Following | None
+    """What the changes tell of the table as a whole, up to the end of the span."""
     rows: DataFrame
     receipt: Receipt
     attempt: str
@@ -41,7 +47,7 @@ class _Batch:
     def properties(self, branch: lake.Branch, **more: str) -> dict[str, str]:
         return {
             lake.BRANCH_PROPERTY: branch.name,
-            recorded.BRONZE_SNAPSHOT: str(self.span.until),
+            **recorded.taken_in(self.span.up_to, self.following),
             recorded.CONTRACT_HASH: self.problem.contract_hash(),
             recorded.REJECTED_FILES: self.span.rejected,
             **more,
@@ -63,13 +69,13 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         VerdictError: If the contract changed and is not applied.
         LostRaceError: If another attempt published quarantine first.
     """
-    bronze = lake.head(names.bronze_files(problem.source_name))
+    bronze = bronze_to_read(problem)
     silver = names.silver(problem.source_name)
     if bronze is None:
         return nothing_new(silver, run_id)
     demand_applied(problem)
     seen = recorded.of_silver(problem)
-    if _is_settled(problem, seen, bronze.snapshot_id) or _is_gold_first(problem, seen):
+    if is_settled(problem, seen, bronze) or is_gold_first(problem, seen):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
@@ -77,54 +83,52 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     with dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
         seen = recorded.of_silver(problem, branch.name)
-        rejected = rejected_files(problem)
-        span = _span(problem, branch, seen, rejected, bronze.snapshot_id)
-        read = read_rows(spark, problem, after=span.after, until=span.until, without=rejected)
-        with kept(judged_rows(read, problem), problem) as rows:
-            with phase(f"judge {problem.source_name}") as told:
-                counts = receipt(rows)
-                told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
-            batch = _Batch(problem, span, rejected, rows, counts, attempt, run_id)
-            if counts.rows_read == 0 and not span.rebuild:  # files that were set aside, or rejected, bring no row
-                if rejected:
-                    _pass_over(batch, branch, changed_seq=seen.changed_seq)
-                else:
-                    lake.drop_branch(branch)
-                return nothing_new(silver, run_id)
-            quarantined = _publish_quarantine(spark, batch)
-            return _write_silver(spark, batch, branch, quarantined)
+        for rebuild in (False, True):
+            written = _take_in(spark, problem, branch, seen, bronze, rebuild=rebuild, attempt=attempt, run_id=run_id)
+            if written is not None:
+                return written
+        raise AssertionError("a rebuild needs nothing of what was there")
 
 
-def _is_settled(problem: Problem, seen: recorded.Recorded, bronze_snapshot: int) -> bool:
-    if not seen.is_at(bronze_snapshot, problem.contract_hash()):
-        return False
-    return seen.rejected_files == rejected_digest(problem, rejected_files(problem), seen.upstream)
+def _take_in(
+    spark: SparkSession,
+    problem: Problem,
+    branch: lake.Branch,
+    seen: recorded.Recorded,
+    bronze: BronzeAt,
+    *,
+    rebuild: bool,
+    attempt: str,
+    run_id: str,
+) -> dict[str, Any] | None:
+    """What `transform_data` returns; None where only a rebuild can tell what silver must hold."""
+    rejected = rejected_files(problem)
+    span = next_span(problem, branch, seen, rejected, bronze, rebuild=rebuild)
+    following = _following(spark, problem, span, seen)
+    read = read_rows(spark, problem, after=span.taken_in, until=span.up_to, without=rejected)
+    with kept(judged_rows(read, problem), problem) as rows:
+        with phase(f"judge {problem.source_name}") as told:
+            counts = receipt(rows)
+            told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
+        batch = _Batch(problem, span, rejected, following, rows, counts, attempt, run_id)
+        # Files that were set aside, or rejected, bring no row; nor do the tombstones of a topic.
+        if counts.rows_read == 0 and not span.rebuild and following == seen.following:
+            if rejected or span.changes_until != seen.changes:
+                _pass_over(batch, branch, changed_seq=seen.changed_seq)
+            else:
+                lake.drop_branch(branch)
+            return nothing_new(branch.table, run_id)
+        quarantined = _publish_quarantine(spark, batch)
+        return _write_silver(spark, batch, branch, quarantined, seen)
 
 
-def _is_gold_first(problem: Problem, seen: recorded.Recorded) -> bool:
-    """Whether silver holds what gold may take in, while a batch waits to be decided: that must not wait with it."""
-    refused = waiting(problem, "silver", seen)
-    if refused is None or refused.state != "refused":
-        return False
-    gold = recorded.of_gold(problem)
-    of_gold = waiting(problem, "gold", gold)
-    return gold.changed_seq < seen.changed_seq and (of_gold is None or of_gold.state == "accepted")
-
-
-def _span(
-    problem: Problem, branch: lake.Branch, seen: recorded.Recorded, rejected: frozenset[Landing], newest: int
-) -> Span:
-    table = names.bronze_files(problem.source_name)
-    rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
-    rebuild |= seen.rejected_files != rejected_digest(problem, rejected, seen.upstream)
-    refused = waiting(problem, "silver", seen)
-    if refused is None and rebuild:
-        # A rebuilt silver is published with gold: what gold was accepted with is that silver, and no later one.
-        of_gold = waiting(problem, "gold", recorded.of_gold(problem))
-        refused = of_gold if of_gold and of_gold.span.rebuild else None
-    until = (_still_there(table, refused.span.until) if refused and refused.stands_alone else None) or newest
-    after = None if rebuild else _still_there(table, seen.upstream)
-    return Span(after, until, seen.changed_seq + 1, rebuild, rejected_digest(problem, rejected, until))
+def _following(spark: SparkSession, problem: Problem, span: Span, seen: recorded.Recorded) -> Following | None:
+    before = None if span.changes_after is None else seen.following
+    if span.changes_until in (None, span.changes_after):
+        return before
+    assert span.changes_until is not None
+    table = names.bronze_changes(problem.source_name)
+    return both(before, followed(spark, table, after=span.changes_after, until=span.changes_until))
 
 
 def _pass_over(batch: _Batch, branch: lake.Branch, *, changed_seq: int) -> None:
@@ -138,7 +142,8 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
     table, contract_hash = names.quarantine(batch.problem.source_name), batch.problem.contract_hash()
     with phase(f"write {table}") as told:
         branch = lake.cut_branch(table, batch.attempt)
-        if recorded.recorded(table, recorded.BRONZE_SNAPSHOT, branch.name).is_at(batch.span.until, contract_hash):
+        seen = recorded.recorded(table, recorded.BRONZE_SNAPSHOT, branch.name)
+        if seen.holds(batch.span.up_to, contract_hash):
             lake.drop_branch(branch)
             snapshot_id = branch.base
         else:
@@ -157,42 +162,47 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
 
 
 def _write_silver(
-    spark: SparkSession, batch: _Batch, branch: lake.Branch, quarantined: DataFrame | None
-) -> dict[str, Any]:
+    spark: SparkSession, batch: _Batch, branch: lake.Branch, quarantined: DataFrame | None, seen: recorded.Recorded
+) -> dict[str, Any] | None:
     span = batch.span
-    more = {recorded.CHANGED_SEQ: str(span.sequence), recorded.RECEIPT: json.dumps(batch.receipt.as_json())}
+    told_receipt = batch.receipt.as_json() | _offsets(batch)
+    more = {recorded.CHANGED_SEQ: str(span.sequence), recorded.RECEIPT: json.dumps(told_receipt)}
     more |= {recorded.REBUILT: "true"} if span.rebuild else {}
     target = Target(branch.table, branch.name, branch.base, batch.properties(branch, **more))
     empty = recorded.is_empty(branch.table, branch.name)
     with phase(f"write {branch.table}") as told:
-        write_silver(
+        is_written = write_silver(
             spark,
             batch.problem,
             batch.rows,
             target,
             quarantined=quarantined,
+            following=(seen.following, batch.following),
             sequence=span.sequence,
             empty=empty,
             rebuild=span.rebuild,
         )
+        if not is_written:
+            return None
         written = written_to(branch, batch.run_id)
         told["changed"] = written["changed"]
     return {
         **written,
         "rebuilt": span.rebuild,
-        "receipt": batch.receipt.as_json(),
+        "receipt": told_receipt,
         "span": span.as_json(),
         "over_limit": _over_limit(batch),
     }
 
 
+def _offsets(batch: _Batch) -> dict[str, Any]:
+    """Before which offsets of its topic the batch takes in everything, where there is a topic."""
+    if batch.span.changes_until is None:
+        return {}
+    head = lake.snapshot(names.bronze_changes(batch.problem.source_name), batch.span.changes_until)
+    return {"offsets": json.loads(head.properties[OFFSETS])} if head and OFFSETS in head.properties else {}
+
+
 def _over_limit(batch: _Batch) -> list[list[str | int]]:
     over = over_limit(batch.receipt.by_file, batch.problem.source.quality.max_quarantined_share)
     return [[one.file.path, one.file.landed, one.rows, one.quarantined] for one in over[:OVER_LIMIT_TOLD]]
-
-
-def _still_there(table: str, snapshot_id: int | None) -> int | None:
-    """The snapshot, or None where it has expired: then every row is read again, which merging does not mind."""
-    if snapshot_id is None or lake.catalog().load_table(table).snapshot_by_id(snapshot_id) is None:
-        return None
-    return snapshot_id
