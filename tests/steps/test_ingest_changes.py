@@ -235,21 +235,60 @@ def test_a_row_that_a_snapshot_read_again_has_the_position_up_to_which_the_log_w
     assert [(row["operation"], row["lsn"]) for row in bronze(problem)] == [("r", 500), ("c", 600)]
 
 
-def test_a_column_that_left_the_table_stops_the_source_and_a_new_one_is_told(
-    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+ROW = {"id": "k1", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
+
+
+def without(name: str) -> dict[str, Any]:
+    return {column: value for column, value in ROW.items() if column != name}
+
+
+def test_a_column_that_left_the_table_stops_the_source_until_a_newer_row_has_it(
+    spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
-    row = {"id": "k1", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
-    sender.send(change("c", after=row | {"colour": "red"}))
-    with caplog.at_level(logging.WARNING, "millrace"):
-        ingest(spark, problem, "first")
-    assert "colour" in caplog.text
-    row.pop("size")
-    sender.send(change("c", after=row))
+    sender.send(change("c", after=ROW))
+    ingest(spark, problem, "first")
+    sender.send(change("c", after=without("size")), change("d", before=without("size")))
     before = lake.head(names.bronze_changes(problem.source_name))
     with pytest.raises(VerdictError, match="lacks a column of the contract: size") as error:
         ingest(spark, problem, "second")
     assert "size (number)" in error.value.expected
+    assert f"millrace resnapshot {problem.problem}" in error.value.fix
     assert lake.head(names.bronze_changes(problem.source_name)) == before
+    assert branches(problem) == []
+    # Put back. The row without it still waits, and so does another one that wrote nothing into it.
+    sender.send(change("u", before=ROW, after=ROW | {"size": None}), change("u", before=ROW, after=ROW))
+    assert ingest(spark, problem, "third")["messages"] == 4
+    assert len(bronze(problem)) == 5
+
+
+def test_a_column_that_the_contract_got_does_not_stop_what_waits_from_before(
+    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A nullable one is told, and so is one that the contract does not know."""
+    sender.send(change("c", after=without("note") | {"colour": "red"}))
+    with caplog.at_level(logging.WARNING, "millrace"):
+        assert ingest(spark, problem, "first")["messages"] == 1
+    assert "the contract does not know, kept in the messages: colour" in caplog.text
+    assert "have no value there: note" in caplog.text
+    # A required one is in the newest row, as the table has it by now.
+    sender.send(change("c", after=without("size")), change("c", after=ROW))
+    assert ingest(spark, problem, "second")["messages"] == 2
+
+
+@pytest.mark.parametrize(("name", "retyped"), [("size", "large"), ("sold", True), ("phone", 5), ("seen_at", 1_796_000)])
+def test_a_column_of_another_type_stops_the_source_until_a_newer_row_has_its_own(
+    spark: SparkSession, problem: Problem, sender: Sender, name: str, retyped: object
+) -> None:
+    sender.send(change("c", after=ROW), change("u", before=ROW, after=ROW | {name: retyped}))
+    # Without a value, a row tells nothing of a type.
+    sender.send(change("u", before=ROW, after=ROW | {name: None}))
+    with pytest.raises(VerdictError, match=f"not of the contract's type: {name}") as error:
+        ingest(spark, problem, "first")
+    assert problem.source.columns[name].type in error.value.expected
+    assert f"{name} is " in error.value.found
+    assert bronze(problem) == []
+    sender.send(change("u", before=ROW, after=ROW))
+    assert ingest(spark, problem, "second")["messages"] == 4
 
 
 def test_a_topic_that_is_not_there_is_named(spark: SparkSession, problem: Problem) -> None:
