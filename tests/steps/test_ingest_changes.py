@@ -120,6 +120,19 @@ def test_a_range_of_aborted_messages_alone_brings_no_row_and_is_passed(
     assert ingest(spark, problem, "second")["messages"] == 1
 
 
+@pytest.mark.parametrize("micros", [-62_135_510_400_000_000, 253_402_214_400_000_000])
+def test_the_first_and_the_last_time_that_can_be_told_are_times(
+    spark: SparkSession, problem: Problem, sender: Sender, micros: int
+) -> None:
+    row = rows("k", 1)[0]
+    told = json.loads(row["value"])
+    told["source"]["ts_us"] = micros
+    sender.send(row | {"value": json.dumps(told).encode()})
+    assert ingest(spark, problem, "first")["malformed"] == {}
+    assert bronze(problem)[0]["committed_at"].timestamp() == micros / 1e6
+    assert committed_until(names.bronze_changes(problem.source_name)) == bronze(problem)[0]["committed_at"]
+
+
 def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
     spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
@@ -132,6 +145,10 @@ def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
         good["value"].replace(b'"op": "c"', b'"op": "x"'): "value: unknown operation",
         good["value"].replace(b'"lsn": 0', b'"lsn": null'): "value: no position",
         good["value"].replace(b'"op": "c"', b'"op": "d"'): "value: no row",
+        # Later than any time that Python or Spark can hold, and none at all.
+        good["value"].replace(b'"ts_us": 1', b'"ts_us": 999991'): "value: no time",
+        good["value"].replace(b'"ts_us": 1796', b'"ts_us": -9223372036854775808, "was": 1796'): "value: no time",
+        good["value"].replace(b'"ts_us": 1796', b'"ts_us": null, "was": 1796'): "value: no time",
     }
     sender.send(good, *({"key": good["key"], "value": value, "headers": headers} for value in broken))
     sender.send({"key": None, "value": good["value"], "headers": headers})
@@ -139,10 +156,10 @@ def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
     told = ingest(spark, problem, "first")
     found = bronze(problem)
     assert [one["malformed"] for one in found] == [None, *broken.values(), "key: missing", "header: no epoch", None]
-    assert [one["value"] for one in found[1:7]] == list(broken)
+    assert [one["value"] for one in found[1:10]] == list(broken)
     assert {one["operation"] for one in found if one["malformed"]} == {None}
     assert told["malformed"]["value: not JSON of an envelope"] == 2
-    assert told["messages"] == 10
+    assert told["messages"] == 13
 
 
 @pytest.mark.parametrize("problem", [{"max_rows": 10}], indirect=True)
