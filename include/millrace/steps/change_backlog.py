@@ -17,7 +17,8 @@ def waiting_changes(problem: Problem, ref: str = lake.MAIN) -> Range:
     """
     # Bronze first: taken in after the topic told its end, its offsets would be beyond that.
     recorded = recorded_offsets(names.bronze_changes(problem.source_name), ref)
-    return waiting(topics.state(_topic(problem)), recorded, problem=problem.problem)
+    topic = _topic(problem)
+    return waiting(topics.state(topic), recorded.get(topic), problem=problem.problem)
 
 
 def backlog(problem: Problem) -> Backlog:

@@ -16,7 +16,7 @@ from millrace.domain.source_columns import differences
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
-from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, SCHEMA, offsets_after, resumed_at
+from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, SCHEMA, offsets_after, recorded_offsets, resumed_at
 from millrace.steps.phase import phase
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_range, written_twice
@@ -57,9 +57,13 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             arrived = look_at(read, problem.source.columns)
             told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
         _demand_table(problem, part.topic, arrived)
+        before = recorded_offsets(table, branch.name)
+        if before and part.topic not in before:
+            words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
+            log.warning(words, problem.problem, ", ".join(before))
         properties = {
             lake.BRANCH_PROPERTY: branch.name,
-            OFFSETS: offsets_after(part),
+            OFFSETS: offsets_after(part, before),
             ROWS: str(arrived.messages),
             RUN_ID: run_id,
         }
