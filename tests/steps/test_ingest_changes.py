@@ -18,7 +18,7 @@ from millrace.steps.changes_table import committed_until, recorded_offsets
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.pending import pending_ingest_changes
 from millrace.steps.resnapshot import give_up_offsets
-from tests.steps.transforming import problem_named, removed_afterwards
+from tests.steps.transforming import problem_named, removed_afterwards, with_changes
 from tests.topics import EPOCH, Sender, change, delete_messages_before, made_anew, own_topic, rows
 
 pytestmark = pytest.mark.stack
@@ -30,12 +30,6 @@ def problem(request: pytest.FixtureRequest) -> Iterator[Problem]:
     told = {"rows": 5, "seconds": 3600, "max_rows": 1000} | getattr(request, "param", {})
     with removed_afterwards(with_changes(problem_named(uuid.uuid4().hex[:8]), told)) as made:
         yield made
-
-
-def with_changes(problem: Problem, told: dict[str, Any]) -> Problem:
-    content = problem.model_dump(exclude_defaults=True)
-    source = content["sources"][problem.source_name] | {"changes": told}
-    return Problem.model_validate(content | {"sources": {problem.source_name: source}})
 
 
 @pytest.fixture

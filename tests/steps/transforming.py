@@ -42,6 +42,13 @@ def problem_named(mark: str, columns: dict[str, Any] | None = None, quality: dic
     return Problem.model_validate(content | {"label": {"column": "sold", "positive": 1}})
 
 
+def with_changes(problem: Problem, told: dict[str, Any]) -> Problem:
+    """The same, with this section `changes`."""
+    content = problem.model_dump(exclude_defaults=True)
+    source = content["sources"][problem.source_name] | {"changes": told}
+    return Problem.model_validate(content | {"sources": {problem.source_name: source}})
+
+
 @contextmanager
 def own_problem() -> Iterator[Problem]:
     """A problem under names of its own; all it left in lake and buckets is gone afterwards."""
@@ -57,7 +64,7 @@ def removed_afterwards(problem: Problem) -> Iterator[Problem]:
         yield problem
     finally:
         derived = (names.silver(source), names.quarantine(source), names.gold(problem.problem))
-        for table in (names.bronze_files(source), *derived):
+        for table in (names.bronze_files(source), names.bronze_changes(source), *derived):
             lake.drop_table(table)
         object_store.delete_prefix(settings.landing_bucket, problem.landing_prefix)
         for reports in ("data-docs", "runs"):
