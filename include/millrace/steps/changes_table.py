@@ -38,7 +38,8 @@ COMMITTED_UNTIL = "millrace.committed-until"
 RESUMED = "millrace.resumed"
 """Snapshot property of a commit without rows that `millrace resnapshot` made: when, and which offsets were given up.
 
-From here on a topic's offsets may be those of messages that bronze took in before.
+From here on a topic's offsets may be those of messages that bronze took in before. Each later commit says it again: the
+history back to the newest that does never expires.
 """
 
 
@@ -76,6 +77,12 @@ def _recorded(told: dict[str, Any]) -> Recorded:
 
 def resumed_told(given_up: tuple[str, ...]) -> str:
     return json.dumps({"at": datetime.now(UTC).isoformat(), "given_up": given_up})
+
+
+def said_again(table: str, ref: str) -> dict[str, str]:
+    """What a commit of new messages repeats of earlier ones."""
+    commit = lake.newest_with(table, RESUMED, ref)
+    return {} if commit is None else {RESUMED: commit.properties[RESUMED]}
 
 
 def resumed_at(table: str, ref: str = lake.MAIN) -> datetime | None:

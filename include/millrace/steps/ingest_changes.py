@@ -16,7 +16,15 @@ from millrace.domain.source_columns import differences
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
-from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, SCHEMA, offsets_after, recorded_offsets, resumed_at
+from millrace.steps.changes_table import (
+    COMMITTED_UNTIL,
+    OFFSETS,
+    SCHEMA,
+    offsets_after,
+    recorded_offsets,
+    resumed_at,
+    said_again,
+)
 from millrace.steps.phase import phase
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_range, written_twice
@@ -62,6 +70,7 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
             log.warning(words, problem.problem, ", ".join(before))
         properties = {
+            **said_again(table, branch.name),
             lake.BRANCH_PROPERTY: branch.name,
             OFFSETS: offsets_after(part, before),
             ROWS: str(arrived.messages),
