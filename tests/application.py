@@ -2,19 +2,28 @@
 
 import json
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psycopg
+from psycopg import sql
 
-from infra.connectors import registration
+from infra.connectors import registration, source_tables
+from infra.connectors.keeper import report_file
 from infra.services import postgres_server, source_database
 from millrace.adapters import lake
+from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from tests.awaiting import await_that
+from tests.steps.transforming import problem_named, removed_afterwards
+from tests.throwaway import problem_from
+from tests.topics import delete_topics
 
 PAUSE_SECONDS = 0.05
 
@@ -60,19 +69,78 @@ class Application:
 
 
 @contextmanager
-def followed(problem: Problem) -> Iterator[None]:
-    """Wait until the problem's table is followed; its connector and slot are gone afterwards."""
-    try:
+def live_problem(mark: str, airflow: AirflowApi, **changes: Any) -> Iterator[Problem]:
+    """A problem of the columns of `tests.steps.transforming` whose table is followed, and whose changes Airflow takes
+    in; transform stands still. It is another one each time, and nothing of it is left afterwards.
+
+    Args:
+        changes: The keys of its section `changes`.
+    """
+    content = problem_named(f"{mark}_{uuid.uuid4().hex[:8]}").model_dump(mode="json", exclude_defaults=True)
+    [source] = content["sources"].values()
+    source["changes"] = changes
+    with unfollowed_afterwards(content) as problem:
         await_that(f"{problem.change_table} is followed", lambda: _is_followed(problem), seconds=180)
-        yield
-    finally:
-        unfollow(problem)
+        ingestion, transform = (names.dag_id(problem.problem, stage) for stage in ("ingest_changes", "transform"))
+        # Each stage has a file of its own, read at its own time.
+        await_that("its DAGs appear", lambda: airflow.knows(ingestion) and airflow.knows(transform), seconds=240)
+        airflow.pause(transform)
+        try:
+            yield problem
+        finally:
+            airflow.pause(ingestion)
+            # A run that is under way would make its tables once more.
+            for run in airflow.unfinished(ingestion):
+                airflow.end(run)
+
+
+@contextmanager
+def unfollowed_afterwards(content: dict[str, Any]) -> Iterator[Problem]:
+    """A problem of this content with its file; nothing of it is left afterwards in source database, Kafka, and lake.
+
+    The file goes first, or the keeper makes everything anew.
+    """
+    problem = Problem.model_validate(content)
+    with removed_afterwards(problem):
+        try:
+            with problem_from(content):
+                yield problem
+        finally:
+            unfollow(problem)
 
 
 def unfollow(problem: Problem) -> None:
-    """Remove what outlives a problem's file: its connector, position and slot."""
-    with postgres_server.connect(source_database.SERVER, get_settings(), source_database.DATABASE) as connection:
-        registration.forget(problem.problem, connection, get_settings())
+    """Remove what outlives a problem's file: connector, position and slot, tables, publication and topics."""
+    report, seen = report_file(get_settings()), set[int]()
+
+    def keeper_has_looked() -> bool:
+        seen.add(report.stat().st_mtime_ns)
+        # As it was, the end of a look that may have begun before the file went, and one that began after.
+        return len(seen) >= 3
+
+    await_that("the keeper knows that the file is gone", keeper_has_looked, seconds=120)
+    await_that(f"nothing is left of {problem.problem}", lambda: _is_gone(problem), seconds=60)
+
+
+def _is_gone(problem: Problem) -> bool:
+    """Tries to remove all of it. Connect refuses while it shares out its tasks, and a slot in use cannot be dropped."""
+    with suppress(MillraceError, psycopg.Error):
+        if registration.state(problem.problem, get_settings()) is not None:
+            with postgres_server.connect(
+                source_database.SERVER, get_settings(), source_database.DATABASE
+            ) as connection:
+                registration.forget(problem.problem, connection, get_settings())
+        with postgres_server.connect(source_database.SERVER, get_settings(), source_database.DATABASE) as connection:
+            source_tables.drop_slot(connection, problem.problem)
+            publication = sql.Identifier(names.connector(problem.problem))
+            connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(publication))
+            made = (problem.change_table, names.heartbeat_table(problem.problem), names.signal_table(problem.problem))
+            for table in made:
+                name = sql.Identifier(*str(table).split("."))
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(name))
+        delete_topics(problem.problem)
+        return registration.state(problem.problem, get_settings()) is None
+    return False
 
 
 def _is_followed(problem: Problem) -> bool:

@@ -58,7 +58,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "api_auth": {"jwt_secret": settings.airflow_jwt_secret.get_secret_value()},
         # A new problem file appears within 30 s: the DAG files are read again at least every 15.
         "dag_processor": {"parsing_processes": 1, "refresh_interval": 10, "min_file_process_interval": 15},
-        "scheduler": {"enable_health_check": False},
+        "scheduler": {
+            "enable_health_check": False,
+            # A task whose scheduler was killed holds its stage until this is over: one run at a time. A task says every
+            # five seconds that it lives, so eighteen beats are missed by then; by default five minutes are.
+            "task_instance_heartbeat_timeout": 90,
+        },
         "triggerer": {"capacity": 100},
         "logging": {"base_log_folder": settings.home / "airflow" / "logs", "colored_console_log": False},
         "usage_data_collection": {"enabled": False},

@@ -14,6 +14,8 @@ _SOURCE = "struct<lsn: bigint, sequence: string, txId: bigint, ts_us: bigint, sn
 VALUE = f"struct<op: string, source: {_SOURCE}, before: {ROW}, after: {ROW}>"
 WITH_ROW_AFTER = ("c", "u", "r")
 OPERATIONS = (*WITH_ROW_AFTER, "d", "t")
+TIMES = (-62_135_510_400_000_000, 253_402_214_400_000_000)
+"""Microseconds since 1970 that can be a time: a day within those that Python knows, to leave room for zones."""
 
 
 def parse(messages: DataFrame) -> DataFrame:
@@ -52,7 +54,8 @@ def _malformed() -> Column:
         "value: not UTF-8": ~F.is_valid_utf8(F.col("value")),
         "value: not JSON of an envelope": told.isNull() | operation.isNull() | source.isNull(),
         "value: unknown operation": ~operation.isin(*OPERATIONS),
-        "value: no position": _position(source).isNull() | source.getField("ts_us").isNull(),
+        "value: no position": _position(source).isNull(),
+        "value: no time": source.getField("ts_us").isNull() | ~source.getField("ts_us").between(*TIMES),
         "value: no row": (operation.isin(*WITH_ROW_AFTER) & told.getField("after").isNull())
         | ((operation == "d") & told.getField("before").isNull()),
         "key: missing": (operation != "t") & F.col("key").isNull(),

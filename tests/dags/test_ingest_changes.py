@@ -10,11 +10,12 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.backlog import Backlog
 from millrace.steps import change_backlog
-from tests.application import unfollow
+from millrace.steps.pending import pending_ingest_changes
+from millrace.steps.resnapshot import give_up_offsets
+from tests.application import unfollowed_afterwards
 from tests.dags.running import run_stage
 from tests.steps.transforming import problem_named
-from tests.throwaway import problem_from
-from tests.topics import Sender, own_topic, rows
+from tests.topics import Sender, made_anew, own_topic, rows
 
 pytestmark = pytest.mark.stack
 
@@ -25,12 +26,8 @@ def problem() -> Iterator[Problem]:
     content = problem_named("dag_changes").model_dump(mode="json", exclude_defaults=True)
     [source] = content["sources"].values()
     source["changes"] = {"rows": 1}
-    with problem_from(content) as problem:
-        try:
-            yield problem
-        finally:
-            lake.drop_table(names.bronze_changes(problem.source_name))
-            unfollow(problem)
+    with unfollowed_afterwards(content) as problem:
+        yield problem
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +68,19 @@ def test_a_run_by_hand_waits_deferred_until_the_backlog_fires(
     assert run.state == "success", run.tasks
     assert [one.rows for one in looks[:1]] == [0]
     assert lake.count(names.bronze_changes(problem.source_name)) == 5
+
+
+def test_a_topic_that_was_made_anew_fails_the_run_at_once_and_is_pending_until_someone_decides(
+    problem: Problem, sender: Sender
+) -> None:
+    sender.send(*rows("seen", 2))
+    run_stage(problem, "ingest_changes")
+    made_anew(sender.topic)
+    assert "another one than bronze took in" in str(pending_ingest_changes(problem))
+    run = run_stage(problem, "ingest_changes")
+    # Not to be tried again: a verdict.
+    assert (run.state, run.tasks["wait_for_changes"], run.tries["wait_for_changes"]) == ("failed", "failed", 1)
+    assert give_up_offsets(problem)
+    Sender(problem).send(*rows("new", 1))
+    assert run_stage(problem, "ingest_changes").state == "success"
+    assert pending_ingest_changes(problem) is None

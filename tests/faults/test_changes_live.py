@@ -1,7 +1,6 @@
 """While an application commits rows, something is killed: bronze ends with each of them once."""
 
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -9,13 +8,10 @@ import pytest
 
 from millrace.adapters import supervised
 from millrace.adapters.airflow_api import AirflowApi
-from millrace.contract import names
 from millrace.contract.problem import Problem
-from tests.application import Application, followed, inserted, offsets_of
+from tests.application import Application, inserted, live_problem, offsets_of
 from tests.awaiting import await_that
 from tests.faults.conftest import Told
-from tests.steps.transforming import problem_named, removed_afterwards
-from tests.throwaway import problem_from
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_200)]
 PATIENCE_SECONDS = 600
@@ -24,14 +20,7 @@ PATIENCE_SECONDS = 600
 @pytest.fixture(scope="module")
 def problem(airflow: AirflowApi) -> Iterator[Problem]:
     """Its backlog fires every two seconds, so that whatever is killed is killed at work."""
-    # Its table and its topic stay, so each session has a problem of its own.
-    content = problem_named(f"killed_{uuid.uuid4().hex[:8]}").model_dump(mode="json", exclude_defaults=True)
-    [source] = content["sources"].values()
-    source["changes"] = {"rows": 1_000, "seconds": 2, "retry_seconds": 20}
-    with problem_from(content) as problem, removed_afterwards(problem), followed(problem):
-        dag = names.dag_id(problem.problem, "ingest_changes")
-        await_that("its DAG appears", lambda: airflow.knows(dag), seconds=PATIENCE_SECONDS)
-        airflow.pause(names.dag_id(problem.problem, "transform"))
+    with live_problem("killed", airflow, rows=1_000, seconds=2, retry_seconds=20) as problem:
         yield problem
 
 

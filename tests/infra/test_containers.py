@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from airflow.sdk.configuration import conf
 
 from infra.paths import ROOT, VENV
-from infra.services import kafka, kafka_connect, source_database
+from infra.services import airflow, java, kafka, kafka_connect, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
@@ -99,6 +100,10 @@ def test_broker_and_connect_are_configured_as_the_native_ones() -> None:
             assert there[key] == here[key], key
     assert f"-Xmx{kafka.HEAP_MEGABYTES}m kafka.Kafka" in script
     assert f"-Xmx{kafka_connect.HEAP_MEGABYTES}m" in script
+    here = java.command("Main", heap_megabytes=100, logging=Path("log4j2.properties"))
+    assert re.findall(r"-XX\S+", script) == [word for word in here if word.startswith("-XX")]
+    [logging] = re.findall(r"/log4j2\.properties\" <<'CONF'\n(.*?)^CONF$", script, re.MULTILINE | re.DOTALL)
+    assert logging == java.LOGGING
 
 
 def test_the_source_database_is_configured_as_the_native_one() -> None:
@@ -113,6 +118,21 @@ def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:
     keeper = COMPOSE["services"]["connectors"]
     assert keeper["healthcheck"]["test"]
     assert "ports" not in keeper
+
+
+def test_airflow_in_a_container_does_as_the_native_one() -> None:
+    """Whatever the image is told in the Dockerfile; passwords, addresses and folders come from elsewhere."""
+    told = dict(re.findall(r"(AIRFLOW__\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
+    natively = airflow.environment(Settings(_env_file=None))
+    assert told
+    assert {key: natively[key] for key in told} == told
+
+
+def test_a_killed_scheduler_holds_no_stage_for_minutes() -> None:
+    """A task of it counts as alive until then; and no task that lives is taken for dead because it was slow once."""
+    seconds = int(airflow.environment(Settings(_env_file=None))["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])
+    between_beats = conf.getint("workers", "min_heartbeat_interval")
+    assert 10 * between_beats <= seconds <= 120
 
 
 def test_astro_installs_no_airflow_and_finds_our_packages() -> None:

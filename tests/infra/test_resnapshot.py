@@ -110,7 +110,10 @@ def take_in(problem: Problem) -> None:
     """Bronze as after an ingestion of all that waits, without Spark: it counts what is recorded, not the rows."""
     lake.ensure_table(BRONZE, SCHEMA)
     branch = lake.cut_branch(BRONZE, uuid.uuid4().hex)
-    properties = {OFFSETS: offsets_after(waiting_changes(problem)), COMMITTED_UNTIL: "2026-11-30T05:06:07.000008+00:00"}
+    properties = {
+        OFFSETS: offsets_after(waiting_changes(problem), {}),
+        COMMITTED_UNTIL: "2026-11-30T05:06:07.000008+00:00",
+    }
     lake.append_nothing(branch, properties)
     lake.publish(branch)
 
@@ -204,9 +207,7 @@ def test_messages_that_are_gone_are_given_up_by_name_and_bronze_goes_on(problem:
         waiting_changes(problem)
     said = millrace("resnapshot", "orders", "--yes")
     assert f"partition 0: offsets {gone_from} up to before {earliest}, which are gone" in said
-    recorded = recorded_offsets(BRONZE)
-    assert recorded is not None
-    assert recorded.offsets == {0: earliest}
+    assert recorded_offsets(BRONZE)[TOPIC].offsets == {0: earliest}
     commit = lake.newest_with(BRONZE, RESUMED)
     assert commit is not None
     assert "added-records" not in commit.properties
@@ -224,7 +225,7 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(problem: Problem)
     said = millrace("resnapshot", "orders", "--yes")
     assert f"topic id {before.topic_id}: all from 0: {recorded_before(before)}" in said
     after = topics.state(TOPIC)
-    assert recorded_offsets(BRONZE) == Recorded(after.topic_id, {0: 0})
+    assert recorded_offsets(BRONZE) == {TOPIC: Recorded(after.topic_id, {0: 0})}
     assert {"gone-1", "gone-2"} <= set(read(messages(TOPIC)))
 
 
@@ -237,7 +238,7 @@ def test_a_topic_that_ends_before_what_was_taken_in_is_read_from_its_beginning(p
     branch = lake.cut_branch(BRONZE, uuid.uuid4().hex)
     part = waiting_changes(problem)
     part.end[0] += 100_000
-    lake.append_nothing(branch, {OFFSETS: offsets_after(part)})
+    lake.append_nothing(branch, {OFFSETS: offsets_after(part, {})})
     lake.publish(branch)
     with pytest.raises(BrokenOffsetsError, match="ends before what bronze took in"):
         waiting_changes(problem)

@@ -1,7 +1,6 @@
 """A row that an application commits reaches bronze once, without anyone acting: database, Debezium, Kafka, Airflow."""
 
 import json
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,10 +12,8 @@ from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
-from tests.application import Application, followed, inserted, offsets_of
+from tests.application import Application, inserted, live_problem, offsets_of
 from tests.awaiting import await_that
-from tests.steps.transforming import problem_named, removed_afterwards
-from tests.throwaway import problem_from
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 PATIENCE_SECONDS = 240
@@ -24,14 +21,7 @@ PATIENCE_SECONDS = 240
 
 @pytest.fixture(scope="module")
 def problem(airflow: AirflowApi) -> Iterator[Problem]:
-    # Its table and its topic stay, so each session has a problem of its own.
-    content = problem_named(f"live_{uuid.uuid4().hex[:8]}").model_dump(mode="json", exclude_defaults=True)
-    [source] = content["sources"].values()
-    source["changes"] = {"rows": 1_000, "seconds": 2}
-    with problem_from(content) as problem, removed_afterwards(problem), followed(problem):
-        dag = names.dag_id(problem.problem, "ingest_changes")
-        await_that("its DAG appears", lambda: airflow.knows(dag), seconds=PATIENCE_SECONDS)
-        airflow.pause(names.dag_id(problem.problem, "transform"))
+    with live_problem("live", airflow, rows=1_000, seconds=2) as problem:
         yield problem
 
 

@@ -18,7 +18,7 @@ from millrace.steps.changes_table import committed_until, recorded_offsets
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.pending import pending_ingest_changes
 from millrace.steps.resnapshot import give_up_offsets
-from tests.steps.transforming import problem_named, removed_afterwards
+from tests.steps.transforming import problem_named, removed_afterwards, with_changes
 from tests.topics import EPOCH, Sender, change, delete_messages_before, made_anew, own_topic, rows
 
 pytestmark = pytest.mark.stack
@@ -27,11 +27,8 @@ pytestmark = pytest.mark.stack
 @pytest.fixture
 def problem(request: pytest.FixtureRequest) -> Iterator[Problem]:
     """Sales whose changes are followed; not in a problem file, so that no connector sends to its topic."""
-    plain = problem_named(uuid.uuid4().hex[:8])
     told = {"rows": 5, "seconds": 3600, "max_rows": 1000} | getattr(request, "param", {})
-    source = plain.model_dump(exclude_defaults=True)["sources"][plain.source_name] | {"changes": told}
-    made = Problem.model_validate(plain.model_dump(exclude_defaults=True) | {"sources": {plain.source_name: source}})
-    with removed_afterwards(made):
+    with removed_afterwards(with_changes(problem_named(uuid.uuid4().hex[:8]), told)) as made:
         yield made
 
 
@@ -116,8 +113,23 @@ def test_a_range_of_aborted_messages_alone_brings_no_row_and_is_passed(
     assert pending_ingest_changes(problem) is None
     told = ingest(spark, problem, "first")
     assert (told["messages"], told["left"], bronze(problem)) == (0, 0, [])
+    # Recorded without a row, or each run would read them once more.
+    assert recorded_offsets(names.bronze_changes(problem.source_name))[sender.topic].offsets == {0: 21}
     sender.send(*rows("a", 1))
     assert ingest(spark, problem, "second")["messages"] == 1
+
+
+@pytest.mark.parametrize("micros", [-62_135_510_400_000_000, 253_402_214_400_000_000])
+def test_the_first_and_the_last_time_that_can_be_told_are_times(
+    spark: SparkSession, problem: Problem, sender: Sender, micros: int
+) -> None:
+    row = rows("k", 1)[0]
+    told = json.loads(row["value"])
+    told["source"]["ts_us"] = micros
+    sender.send(row | {"value": json.dumps(told).encode()})
+    assert ingest(spark, problem, "first")["malformed"] == {}
+    assert bronze(problem)[0]["committed_at"].timestamp() == micros / 1e6
+    assert committed_until(names.bronze_changes(problem.source_name)) == bronze(problem)[0]["committed_at"]
 
 
 def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
@@ -132,6 +144,10 @@ def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
         good["value"].replace(b'"op": "c"', b'"op": "x"'): "value: unknown operation",
         good["value"].replace(b'"lsn": 0', b'"lsn": null'): "value: no position",
         good["value"].replace(b'"op": "c"', b'"op": "d"'): "value: no row",
+        # Later than any time that Python or Spark can hold, and none at all.
+        good["value"].replace(b'"ts_us": 1', b'"ts_us": 999991'): "value: no time",
+        good["value"].replace(b'"ts_us": 1796', b'"ts_us": -9223372036854775808, "was": 1796'): "value: no time",
+        good["value"].replace(b'"ts_us": 1796', b'"ts_us": null, "was": 1796'): "value: no time",
     }
     sender.send(good, *({"key": good["key"], "value": value, "headers": headers} for value in broken))
     sender.send({"key": None, "value": good["value"], "headers": headers})
@@ -139,10 +155,10 @@ def test_messages_that_cannot_be_read_are_kept_and_stop_nothing(
     told = ingest(spark, problem, "first")
     found = bronze(problem)
     assert [one["malformed"] for one in found] == [None, *broken.values(), "key: missing", "header: no epoch", None]
-    assert [one["value"] for one in found[1:7]] == list(broken)
+    assert [one["value"] for one in found[1:10]] == list(broken)
     assert {one["operation"] for one in found if one["malformed"]} == {None}
     assert told["malformed"]["value: not JSON of an envelope"] == 2
-    assert told["messages"] == 10
+    assert told["messages"] == 13
 
 
 @pytest.mark.parametrize("problem", [{"max_rows": 10}], indirect=True)
@@ -187,7 +203,7 @@ def test_an_attempt_that_dies_leaves_nothing_behind(
         with pytest.raises(RuntimeError, match="killed"):
             ingest(spark, problem, "first")
     assert bronze(problem) == []
-    assert recorded_offsets(names.bronze_changes(problem.source_name)) is None
+    assert recorded_offsets(names.bronze_changes(problem.source_name)) == {}
     assert ingest(spark, problem, "second")["messages"] == 3
 
 
@@ -221,6 +237,25 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
     assert give_up_offsets(problem) == ()
 
 
+def test_another_table_is_read_from_its_first_row_on_and_the_old_one_from_where_it_was(
+    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The contract's `changes.table` names another one, and later the first one again."""
+    sender.send(*rows("old", 3))
+    ingest(spark, problem, "first")
+    other = with_changes(problem, {"rows": 5, "seconds": 3600, "table": "public.renamed"})
+    with own_topic(other) as others, caplog.at_level(logging.WARNING, "millrace"):
+        others.send(*rows("new", 5))
+        assert "messages wait" in str(pending_ingest_changes(other))
+        assert ingest(spark, other, "second")["messages"] == 5
+        assert f"not taken in is what waits in {sender.topic}" in caplog.text
+        sender.send(*rows("late", 2))
+        assert ingest(spark, problem, "third")["messages"] == 2
+        others.send(*rows("newer", 1))
+        assert ingest(spark, other, "fourth")["messages"] == 1
+    assert sorted(keys(problem)) == ["late0", "late1", *(f"new{n}" for n in range(5)), "newer0", "old0", "old1", "old2"]
+
+
 def test_a_row_that_a_snapshot_read_again_has_the_position_up_to_which_the_log_was_committed(
     spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
@@ -235,21 +270,60 @@ def test_a_row_that_a_snapshot_read_again_has_the_position_up_to_which_the_log_w
     assert [(row["operation"], row["lsn"]) for row in bronze(problem)] == [("r", 500), ("c", 600)]
 
 
-def test_a_column_that_left_the_table_stops_the_source_and_a_new_one_is_told(
-    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+ROW = {"id": "k1", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
+
+
+def without(name: str) -> dict[str, Any]:
+    return {column: value for column, value in ROW.items() if column != name}
+
+
+def test_a_column_that_left_the_table_stops_the_source_until_a_newer_row_has_it(
+    spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:
-    row = {"id": "k1", "seen_at": "2026-01-01T00:00:00Z", "size": 1.5, "note": None, "phone": "1", "sold": 1}
-    sender.send(change("c", after=row | {"colour": "red"}))
-    with caplog.at_level(logging.WARNING, "millrace"):
-        ingest(spark, problem, "first")
-    assert "colour" in caplog.text
-    row.pop("size")
-    sender.send(change("c", after=row))
+    sender.send(change("c", after=ROW))
+    ingest(spark, problem, "first")
+    sender.send(change("c", after=without("size")), change("d", before=without("size")))
     before = lake.head(names.bronze_changes(problem.source_name))
     with pytest.raises(VerdictError, match="lacks a column of the contract: size") as error:
         ingest(spark, problem, "second")
     assert "size (number)" in error.value.expected
+    assert f"millrace resnapshot {problem.problem}" in error.value.fix
     assert lake.head(names.bronze_changes(problem.source_name)) == before
+    assert branches(problem) == []
+    # Put back. The row without it still waits, and so does another one that wrote nothing into it.
+    sender.send(change("u", before=ROW, after=ROW | {"size": None}), change("u", before=ROW, after=ROW))
+    assert ingest(spark, problem, "third")["messages"] == 4
+    assert len(bronze(problem)) == 5
+
+
+def test_a_column_that_the_contract_got_does_not_stop_what_waits_from_before(
+    spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A nullable one is told, and so is one that the contract does not know."""
+    sender.send(change("c", after=without("note") | {"colour": "red"}))
+    with caplog.at_level(logging.WARNING, "millrace"):
+        assert ingest(spark, problem, "first")["messages"] == 1
+    assert "the contract does not know, kept in the messages: colour" in caplog.text
+    assert "have no value there: note" in caplog.text
+    # A required one is in the newest row, as the table has it by now.
+    sender.send(change("c", after=without("size")), change("c", after=ROW))
+    assert ingest(spark, problem, "second")["messages"] == 2
+
+
+@pytest.mark.parametrize(("name", "retyped"), [("size", "large"), ("sold", True), ("phone", 5), ("seen_at", 1_796_000)])
+def test_a_column_of_another_type_stops_the_source_until_a_newer_row_has_its_own(
+    spark: SparkSession, problem: Problem, sender: Sender, name: str, retyped: object
+) -> None:
+    sender.send(change("c", after=ROW), change("u", before=ROW, after=ROW | {name: retyped}))
+    # Without a value, a row tells nothing of a type.
+    sender.send(change("u", before=ROW, after=ROW | {name: None}))
+    with pytest.raises(VerdictError, match=f"not of the contract's type: {name}") as error:
+        ingest(spark, problem, "first")
+    assert problem.source.columns[name].type in error.value.expected
+    assert f"{name} is " in error.value.found
+    assert bronze(problem) == []
+    sender.send(change("u", before=ROW, after=ROW))
+    assert ingest(spark, problem, "second")["messages"] == 4
 
 
 def test_a_topic_that_is_not_there_is_named(spark: SparkSession, problem: Problem) -> None:

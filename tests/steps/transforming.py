@@ -42,6 +42,13 @@ def problem_named(mark: str, columns: dict[str, Any] | None = None, quality: dic
     return Problem.model_validate(content | {"label": {"column": "sold", "positive": 1}})
 
 
+def with_changes(problem: Problem, told: dict[str, Any]) -> Problem:
+    """The same, with this section `changes`."""
+    content = problem.model_dump(exclude_defaults=True)
+    source = content["sources"][problem.source_name] | {"changes": told}
+    return Problem.model_validate(content | {"sources": {problem.source_name: source}})
+
+
 @contextmanager
 def own_problem() -> Iterator[Problem]:
     """A problem under names of its own; all it left in lake and buckets is gone afterwards."""

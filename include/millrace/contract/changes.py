@@ -30,7 +30,7 @@ class Changes(Model):
     max_rows: int = Field(default=500_000, ge=1)
     """Messages that one run takes at most; the rest is the next run's."""
     retry_seconds: float = Field(default=600, gt=0)
-    """When a backlog is told again that no run took in and to which nothing came."""
+    """When a backlog is told again of which no run took anything in, whatever came meanwhile."""
     allow_truncate: bool = False
     """Whether TRUNCATE deletes every row of silver; otherwise it stops the ingestion until a person decides."""
 

@@ -18,9 +18,10 @@ from millrace.contract.hashing import deciding, digest
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
 from millrace.contract.names import STAGES, change_topic
+from millrace.contract.override import Override, check_override
 from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
-from millrace.contract.source import Column, ColumnName, ColumnType, Identifier, Scalar, Source
+from millrace.contract.source import Column, ColumnName, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
 
 
@@ -46,21 +47,6 @@ AnyLabel = Annotated[
     Annotated[Label, Tag("column")] | Annotated[EventLabel, Tag("event")],
     Discriminator(_told_by),
 ]
-
-
-class Override(Model):
-    """A condition that decides before the model: matching rows get the fixed probability and are not trained on."""
-
-    name: Identifier
-    """Told as `decided_by` with each prediction that the override decides."""
-    column: ColumnName
-    """The column it looks at; it is then no input of the model."""
-    equals: Scalar
-    """The value at which it decides."""
-    probability: float = Field(ge=0, le=1)
-    """The probability that such rows get."""
-    reason: str = Field(min_length=10)
-    """Why this is a rule and not something to learn; shown with each prediction it decides."""
 
 
 class Schedules(Model):
@@ -143,7 +129,7 @@ class Problem(Model):
         if not inputs:
             raise ValueError("no column is left as input of the model")
         for position, override in enumerate(self.overrides):
-            self._check_override(f"overrides.{position}", override)
+            check_override(f"overrides.{position}", override, self.request_columns(), self.gold_columns())
         self._check_groups()
         check_features(self.features, inputs, self.columns(), self._times())
         return self
@@ -169,25 +155,6 @@ class Problem(Model):
         label_type: type[Scalar] = {"integer": int, "boolean": bool, "string": str}[kind]
         if type(self.label.positive) is not label_type:
             raise ValueError(f"label.positive {self.label.positive!r} is not a {kind}")
-
-    def _check_override(self, place: str, override: Override) -> None:
-        if override.column not in self.request_columns():
-            raise ValueError(f"{place} needs {override.column} in the request")
-        column = self.gold_columns()[override.column]
-        kinds: dict[ColumnType, tuple[type[Scalar], ...]] = {
-            "integer": (int,),
-            "number": (int, float),
-            "boolean": (bool,),
-            "string": (str,),
-        }
-        # A condition of another type holds for no row, and the rule would silently never decide.
-        if type(override.equals) not in kinds.get(column.type, ()):
-            raise ValueError(
-                f"{place}.equals {override.equals!r} can never equal {override.column}, which is a {column.type}"
-                " (quote words like Yes and No; a timestamp decides nothing)"
-            )
-        if column.allowed is not None and override.equals not in column.allowed:
-            raise ValueError(f"{place}.equals {override.equals!r} is not among the allowed values of {override.column}")
 
     def _check_groups(self) -> None:
         told = self.gold_columns()

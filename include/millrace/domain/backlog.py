@@ -17,11 +17,26 @@ class Backlog:
 
 
 @dataclass(frozen=True)
+class Firing:
+    """That an ingestion is to start.
+
+    Attributes:
+        why: In words, as of now.
+        level: The same without anything that grows while nobody takes it in.
+        start: Offsets from which on it is to take in; none where that cannot be told.
+    """
+
+    why: str
+    level: str
+    start: Mapping[int, int]
+    rows: int
+
+
+@dataclass(frozen=True)
 class Told:
-    """The last time that a backlog was told: from where to where, and when."""
+    """The last time that a backlog was told: from which offsets on, and when."""
 
     start: Mapping[int, int]
-    end: Mapping[int, int]
     at: float
 
 
@@ -39,10 +54,10 @@ def reason(backlog: Backlog, changes: Changes, *, now: float) -> str | None:
     return None
 
 
-def is_to_be_told(backlog: Backlog, changes: Changes, last: Told | None, *, now: float) -> str | None:
-    """In words, why the backlog is told now: it fires, and something came since it was told, or a run took some of it
-    and left the rest, or that was too long ago."""
-    why = reason(backlog, changes, now=now)
-    if why is None or last is None or (last.start, last.end) != (backlog.start, backlog.end):
-        return why
-    return f"{why}; told {now - last.at:.0f} s ago" if now - last.at >= changes.retry_seconds else None
+def is_to_be_told(found: Firing, last: Told | None, *, now: float, retry_seconds: float) -> bool:
+    """Whether it is told now: a run took something in since it was told, or that was too long ago.
+
+    Not because something came: a run that is under way takes it in, and then the start moves; one that failed fails
+    again, whatever came.
+    """
+    return last is None or last.start != found.start or now - last.at >= retry_seconds

@@ -7,11 +7,14 @@ that is an error, never a guess: a topic that was made anew, messages that are g
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from millrace.contract.errors import MillraceError
+from millrace.contract.errors import VerdictError
 
 
-class BrokenOffsetsError(MillraceError):
-    """What follows the recorded offsets cannot be told for sure; `resumed` says where to go on all the same."""
+class BrokenOffsetsError(VerdictError):
+    """What follows the recorded offsets cannot be told for sure; `resumed` says where to go on all the same.
+
+    No retry mends it: a person decides that something is given up.
+    """
 
 
 Offsets = Mapping[int, int]

@@ -7,15 +7,16 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from millrace.domain.backlog import Backlog, Told, is_to_be_told
+from millrace.domain.backlog import Firing, Told, is_to_be_told
 
 
 class BacklogTrigger(BaseEventTrigger):
-    """Yields when the backlog has enough messages or an old enough one, by the contract's section `changes`; and again
-    when something came, when a run took some and left the rest, or after `retry_seconds`.
+    """Yields when the backlog has enough messages or an old enough one, by the contract's section `changes`, or when
+    what waits cannot be told for sure; and again when a run took some and left the rest, or after `retry_seconds`.
 
-    A failed run must be tried again although nothing new came, hence the repetition. Looking runs in a thread, and asks
-    no database while it waits: it compares the topic's last stable offsets with those that bronze recorded.
+    A failed run must be tried again although nothing was mended as far as one can see, hence the repetition. Looking
+    runs in a thread, and asks no database while it waits: it compares the topic's last stable offsets with those that
+    bronze recorded.
 
     Args:
         problem: Name of the problem whose topic is watched.
@@ -38,28 +39,27 @@ class BacklogTrigger(BaseEventTrigger):
             found = await self._look(last)
             looked_for = time.monotonic() - began
             if found is not None:
-                backlog, why = found
-                last = Told(backlog.start, backlog.end, time.time())
-                yield TriggerEvent({"messages": backlog.rows, "why": why})
+                last = Told(found.start, time.time())
+                yield TriggerEvent({"messages": found.rows, "why": found.why})
             # A broker that does not answer is asked until its patience ends: at most a quarter of the time goes to it.
             await asyncio.sleep(max(self.poll_seconds, 3 * looked_for))
 
-    async def _look(self, last: Told | None) -> tuple[Backlog, str] | None:
+    async def _look(self, last: Told | None) -> Firing | None:
         try:
             return await asyncio.to_thread(self._firing, last)
         except Exception as error:  # noqa: BLE001 - a watcher that ends would be silent for ever; the next look tells
             self.log.warning("Cannot look for changes of %s: %s", self.problem, error)
             return None
 
-    def _firing(self, last: Told | None) -> tuple[Backlog, str] | None:
+    def _firing(self, last: Told | None) -> Firing | None:
         # Imported here, in the thread: these imports would hold up every other trigger of the process.
         from millrace.contract.loading import get_problem
         from millrace.settings import get_settings
-        from millrace.steps.change_backlog import backlog
+        from millrace.steps.change_backlog import firing
 
         problem = get_problem(self.problem, get_settings().problems_dir)
         if problem.source.changes is None:  # the section went; the DAG, and this watcher, go with it
             return None
-        found = backlog(problem)
-        why = is_to_be_told(found, problem.source.changes, last, now=time.time())
-        return (found, why) if why else None
+        now, retry_seconds = time.time(), problem.source.changes.retry_seconds
+        found = firing(problem, now=now)
+        return found if found and is_to_be_told(found, last, now=now, retry_seconds=retry_seconds) else None

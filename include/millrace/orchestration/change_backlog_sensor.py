@@ -7,13 +7,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace.contract.problem import Problem
 from millrace.orchestration.backlog_trigger import BacklogTrigger
+from millrace.orchestration.verdicts import no_retry_of_verdicts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
 class ChangeBacklogSensor(BaseOperator):
-    """Goes on when messages wait that bronze does not hold; skips, or waits deferred, when none do.
+    """Goes on when messages wait that bronze does not hold; skips, or waits deferred, when none do. Fails, without a
+    retry, where only a person can say what to go on from.
 
     Any message is enough: how many, or how old, was asked by whoever started the run. It waits only in a run started by
     hand with the param `wait`; then until the backlog fires.
@@ -26,7 +28,8 @@ class ChangeBacklogSensor(BaseOperator):
     def execute(self, context: "Context") -> int:  # noqa: RET503 - defer() raises
         from millrace.steps.change_backlog import waiting_changes
 
-        found = waiting_changes(self.problem).messages
+        with no_retry_of_verdicts():
+            found = waiting_changes(self.problem).messages
         if found:
             return found
         if not context["params"].get("wait"):

@@ -1,7 +1,9 @@
 """The bronze table of a source's changes: its schema, and what its commits record of the topic."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from pyiceberg.schema import Schema
 from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, StringType, TimestamptzType
@@ -28,39 +30,59 @@ SCHEMA = Schema(
 )
 
 OFFSETS = "millrace.kafka-offsets"
-"""Snapshot property: the topic's id, and of each partition the offset before which bronze holds everything."""
+"""Snapshot property: topic, its id, and of each partition the offset before which bronze holds everything; and the same
+of topics that were followed before, in case the contract names their table again."""
 
 COMMITTED_UNTIL = "millrace.committed-until"
 """Snapshot property: when the newest change of the commit was committed, by the source database's clock; ISO 8601."""
 RESUMED = "millrace.resumed"
 """Snapshot property of a commit without rows that `millrace resnapshot` made: when, and which offsets were given up.
 
-From here on a topic's offsets may be those of messages that bronze took in before.
+From here on a topic's offsets may be those of messages that bronze took in before. Each later commit says it again: the
+history back to the newest that does never expires.
 """
 
 
-def offsets_after(part: Range) -> str:
-    """What a commit records that brings a range."""
-    return offsets_told(Recorded(part.topic_id, part.end))
+def offsets_after(part: Range, before: Mapping[str, Recorded]) -> str:
+    """What a commit records that brings a range, after one that recorded `before`."""
+    return offsets_told(part.topic, Recorded(part.topic_id, part.end), before)
 
 
-def offsets_told(recorded: Recorded) -> str:
+def offsets_told(topic: str, recorded: Recorded, before: Mapping[str, Recorded]) -> str:
     """The property's value."""
-    offsets = {str(partition): offset for partition, offset in sorted(recorded.offsets.items())}
-    return json.dumps({"topic_id": recorded.topic_id, "offsets": offsets})
+    others = {name: _told(one) for name, one in before.items() if name != topic}
+    return json.dumps({"topic": topic, **_told(recorded), "others": others})
 
 
-def recorded_offsets(table: str, ref: str = lake.MAIN) -> Recorded | None:
-    """The newest record in a ref's history; None where nothing was taken in yet."""
+def recorded_offsets(table: str, ref: str = lake.MAIN) -> dict[str, Recorded]:
+    """The newest record in a ref's history: topic → what was taken in of it. Empty where nothing was taken in yet.
+
+    By name, because a contract may name another table: that one's topic is read from its beginning.
+    """
     commit = lake.newest_with(table, OFFSETS, ref)
     if commit is None:
-        return None
+        return {}
     told = json.loads(commit.properties[OFFSETS])
+    return {topic: _recorded(one) for topic, one in (told["others"] | {told["topic"]: told}).items()}
+
+
+def _told(recorded: Recorded) -> dict[str, Any]:
+    offsets = {str(partition): offset for partition, offset in sorted(recorded.offsets.items())}
+    return {"topic_id": recorded.topic_id, "offsets": offsets}
+
+
+def _recorded(told: dict[str, Any]) -> Recorded:
     return Recorded(told["topic_id"], {int(partition): offset for partition, offset in told["offsets"].items()})
 
 
 def resumed_told(given_up: tuple[str, ...]) -> str:
     return json.dumps({"at": datetime.now(UTC).isoformat(), "given_up": given_up})
+
+
+def said_again(table: str, ref: str) -> dict[str, str]:
+    """What a commit of new messages repeats of earlier ones."""
+    commit = lake.newest_with(table, RESUMED, ref)
+    return {} if commit is None else {RESUMED: commit.properties[RESUMED]}
 
 
 def resumed_at(table: str, ref: str = lake.MAIN) -> datetime | None:

@@ -1,20 +1,30 @@
 """Messages of a topic → bronze: a range that begins where the last one ended, published with its new end."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from millrace.adapters import lake
+from millrace.adapters import lake, topics
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.domain.change_offsets import Range, bounded
+from millrace.domain.source_columns import differences
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
-from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, SCHEMA, offsets_after, resumed_at
+from millrace.steps.changes_table import (
+    COMMITTED_UNTIL,
+    OFFSETS,
+    SCHEMA,
+    offsets_after,
+    recorded_offsets,
+    resumed_at,
+    said_again,
+)
 from millrace.steps.phase import phase
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
 from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_range, written_twice
@@ -34,7 +44,8 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
 
     Raises:
         MillraceError: If messages that bronze lacks are gone from the topic.
-        VerdictError: If a column of the contract left the source's table, or the branch does not hold what was read.
+        VerdictError: If the source's table lacks a column of the contract, or has it with a type that cannot be the
+            contract's, or the branch does not hold what was read.
         LostRaceError: If another attempt published first.
     """
     changes = problem.source.changes
@@ -48,15 +59,20 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         part = bounded(waits, changes.max_rows)
         if part is None:
             lake.drop_branch(branch)
-            return _told(table, nothing_new(table, run_id)["snapshot_id"], Arrived(0, {}, 0, (), None), left=0)
+            return _told(table, nothing_new(table, run_id)["snapshot_id"], Arrived(0, {}, 0, frozenset(), None), left=0)
         read = read_range(spark, get_settings().kafka_servers, part)
         with phase(f"look at {part.topic}") as told:
-            arrived = look_at(read)
+            arrived = look_at(read, problem.source.columns)
             told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
-        _demand_columns(problem, arrived)
+        _demand_table(problem, part.topic, arrived)
+        before = recorded_offsets(table, branch.name)
+        if before and part.topic not in before:
+            words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
+            log.warning(words, problem.problem, ", ".join(before))
         properties = {
+            **said_again(table, branch.name),
             lake.BRANCH_PROPERTY: branch.name,
-            OFFSETS: offsets_after(part),
+            OFFSETS: offsets_after(part, before),
             ROWS: str(arrived.messages),
             RUN_ID: run_id,
         }
@@ -84,27 +100,38 @@ def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -
     }
 
 
-def _demand_columns(problem: Problem, arrived: Arrived) -> None:
-    """A column that the contract does not know stays in the message and is told; one that is gone stops the source."""
-    source = problem.source
-    declared = {*source.columns}
-    wanted = {name for name, column in source.columns.items() if not column.optional}
-    for columns in arrived.columns:
-        if unknown := sorted(columns - declared):
-            log.warning(
-                "%s has columns that the contract does not know, kept in the messages: %s",
-                problem.change_table,
-                ", ".join(unknown),
-            )
-        if lacking := sorted(wanted - columns):
-            raise VerdictError(
-                f"The source's table lacks a column of the contract: {', '.join(lacking)}",
-                place=f"table {problem.change_table}, topic {problem.change_topic}",
-                found=f"rows with the columns {', '.join(sorted(columns))}",
-                expected=f"{', '.join(f'{name} ({source.columns[name].type})' for name in lacking)}, too",
-                fix="nothing was written: put the column back, or say `optional: true` and `nullable: true` of it in "
-                f"include/problems/{problem.problem}.yaml; then start ingest_changes again",
-            )
+def _demand_table(problem: Problem, topic: str, arrived: Arrived) -> None:
+    """What the newest rows tell of the table: one that the contract cannot be true of stops the source."""
+    rows = [json.loads(value)["after"] for value in topics.values_at(topic, arrived.newest)]
+    if not rows:
+        return
+    found, columns, table = differences(problem.source, rows), problem.source.columns, problem.change_table
+    if found.unknown:
+        words = "%s has columns that the contract does not know, kept in the messages: %s"
+        log.warning(words, table, ", ".join(found.unknown))
+    if found.absent:
+        log.warning(
+            "%s lacks columns of the contract; its rows have no value there: %s", table, ", ".join(found.absent)
+        )
+    file = f"include/problems/{problem.problem}.yaml"
+    # The rows that wait stay as they are: only a newer one can tell that the table was mended.
+    newer = f"the next row that is written tells so, and `millrace resnapshot {problem.problem}` brings every row"
+    if found.lacking:
+        raise VerdictError(
+            f"The source's table lacks a column of the contract: {', '.join(found.lacking)}",
+            place=f"table {table}, topic {topic}",
+            found=f"the newest row has the columns {', '.join(sorted(rows[-1]))}",
+            expected=f"{', '.join(f'{name} ({columns[name].type})' for name in found.lacking)}, too",
+            fix=f"nothing was written: put the column back, and {newer}; or say `nullable: true` of it in {file}",
+        )
+    if found.retyped:
+        raise VerdictError(
+            f"A column of the source's table is not of the contract's type: {', '.join(found.retyped)}",
+            place=f"table {table}, topic {topic}",
+            found=f"in the newest row {', '.join(f'{name} is {words}' for name, words in found.retyped.items())}",
+            expected=", ".join(f"{name} ({columns[name].type})" for name in found.retyped),
+            fix=f"nothing was written: give the column its type again, and {newer}; or change `type` in {file}",
+        )
 
 
 def _demand_once(spark: SparkSession, branch: lake.Branch, snapshot_id: int, part: Range, arrived: Arrived) -> None:

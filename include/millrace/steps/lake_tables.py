@@ -1,6 +1,6 @@
 """The tables of the lake that problems have."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from millrace.adapters import lake
 from millrace.contract import names
@@ -13,18 +13,29 @@ def lake_tables(problem: Problem) -> list[str]:
     sources = list(problem.sources)
     return [
         *(names.bronze_files(source) for source in sources),
-        *(names.bronze_changes(name) for name, source in problem.sources.items() if source.changes is not None),
+        *tables_of_changes(problem),
         *(names.quarantine(source) for source in sources),
         *(names.silver(source) for source in sources),
         names.gold(problem.problem),
     ]
 
 
-def chosen_tables(problems: Iterable[Problem], wanted: Iterable[str]) -> list[dict[str, str]]:
+def tables_of_changes(problem: Problem) -> list[str]:
+    """Those that get a snapshot with each ingestion of changes, thousands a day."""
+    return [names.bronze_changes(name) for name, source in problem.sources.items() if source.changes is not None]
+
+
+def chosen_tables(
+    problems: Iterable[Problem],
+    wanted: Iterable[str],
+    *,
+    among: Callable[[Problem], list[str]] = lake_tables,
+) -> list[dict[str, str]]:
     """The tables that are there, each with its problem.
 
     Args:
         wanted: Names of tables; empty: all.
+        among: The tables of a problem that count.
 
     Returns:
         problem and table, one pair a table.
@@ -32,7 +43,7 @@ def chosen_tables(problems: Iterable[Problem], wanted: Iterable[str]) -> list[di
     Raises:
         MillraceError: If one of the wanted tables is not there.
     """
-    there = {table: each.problem for each in problems for table in lake_tables(each) if lake.table_exists(table)}
+    there = {table: each.problem for each in problems for table in among(each) if lake.table_exists(table)}
     chosen = list(wanted) or list(there)
     for table in chosen:
         if table not in there:

@@ -124,7 +124,7 @@ def _expire(spark: SparkSession, problem: Problem, table: str, now: datetime) ->
         Aged(one.snapshot_id, one.parent_id, one.timestamp_ms, frozenset(levels(table, one.properties)))
         for one in found.snapshots
     ]
-    before = now - timedelta(days=problem.retention.snapshots_days)
+    before = now - _kept_for(problem, table)
     ids = expirable(
         snapshots,
         refs=found.refs.values(),
@@ -137,6 +137,13 @@ def _expire(spark: SparkSession, problem: Problem, table: str, now: datetime) ->
         if ids:
             maintain.expire(spark, table, ids)
     return len(ids)
+
+
+def _kept_for(problem: Problem, table: str) -> timedelta:
+    # Each look at a table reads the list of its snapshots, and each commit writes it.
+    if table in {names.bronze_changes(source) for source in problem.sources}:
+        return timedelta(hours=problem.retention.changes_hours)
+    return timedelta(days=problem.retention.snapshots_days)
 
 
 def _measured(table: str) -> dict[str, int]:

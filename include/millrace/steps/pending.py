@@ -9,10 +9,9 @@ from collections.abc import Callable
 from millrace.adapters import lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.domain.backlog import reason
 from millrace.steps import recorded
 from millrace.steps.bronze_table import ROWS
-from millrace.steps.change_backlog import backlog
+from millrace.steps.change_backlog import firing
 from millrace.steps.contract_in_force import is_applied, is_changed, way_out
 from millrace.steps.landed_files import new_files
 from millrace.steps.load_star import star_of
@@ -30,10 +29,12 @@ def pending_ingest_files(problem: Problem) -> str | None:
 
 
 def pending_ingest_changes(problem: Problem) -> str | None:
-    """Changes wait in the topic that bronze does not hold: so many, or for so long, that they are to be taken in."""
-    if problem.source.changes is None:
-        return None
-    return reason(backlog(problem), problem.source.changes, now=time.time())
+    """Changes wait in the topic that bronze does not hold: so many, or for so long, that they are to be taken in.
+
+    In words that stay the same until some are: how many wait, and for how long, is `millrace status` to say.
+    """
+    found = firing(problem, now=time.time()) if problem.source.changes is not None else None
+    return found.level if found else None
 
 
 def pending_transform(problem: Problem) -> str | None:

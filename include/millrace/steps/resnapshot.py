@@ -127,7 +127,8 @@ def give_up_offsets(problem: Problem) -> tuple[str, ...]:
                 else:
                     lake.drop_branch(branch)
                     return ()
-                told = {OFFSETS: offsets_told(found.recorded), RESUMED: resumed_told(found.given_up)}
+                offsets = offsets_told(str(problem.change_topic), found.recorded, recorded_offsets(table, branch.name))
+                told = {OFFSETS: offsets, RESUMED: resumed_told(found.given_up)}
                 lake.append_nothing(branch, told)
                 lake.publish(branch)
                 return found.given_up
@@ -137,8 +138,9 @@ def give_up_offsets(problem: Problem) -> tuple[str, ...]:
 
 
 def _resumption(problem: Problem, ref: str) -> Resumption:
-    table = names.bronze_changes(problem.source_name)
-    return resumed(topics.state(str(problem.change_topic)), recorded_offsets(table, ref))
+    topic = str(problem.change_topic)
+    recorded = recorded_offsets(names.bronze_changes(problem.source_name), ref)
+    return resumed(topics.state(topic), recorded.get(topic))
 
 
 def _topic_is_there(problem: Problem) -> bool:

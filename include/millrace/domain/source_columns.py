@@ -1,0 +1,106 @@
+"""Whether the table that a source follows still is as the contract says, told by the rows that came of it last.
+
+By the last ones, because older rows wait in the topic as they were: of a table that was mended they tell what was, and
+of a contract that got another column what was not there yet.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millrace.contract.constraints import RAW_PATTERNS
+from millrace.contract.source import Column, ColumnType, Source
+
+Json = Literal["text", "number", "boolean", "object", "list"]
+READ_AS: dict[ColumnType, tuple[Json, ...]] = {
+    "string": ("text",),
+    # As text come numeric and decimal, NaN, and whatever an application keeps as text.
+    "integer": ("number", "text"),
+    "number": ("number", "text"),
+    "boolean": ("boolean", "number", "text"),
+    # As a number come date, and timestamp without a time zone: days or microseconds, and the message tells not which.
+    "timestamp": ("text",),
+}
+"""What a value of a column may be in JSON. A message says no type of the database."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Of the table against the contract.
+
+    Attributes:
+        unknown: Columns that the contract does not know.
+        absent: Columns that the table lacks and a row may lack.
+        lacking: Columns that the table lacks and each row must have.
+        retyped: Column → what came, of columns whose value cannot be one of the contract's type.
+    """
+
+    unknown: tuple[str, ...]
+    absent: tuple[str, ...]
+    lacking: tuple[str, ...]
+    retyped: Mapping[str, str]
+
+
+def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Differences:
+    """What the newest rows tell.
+
+    Args:
+        rows: From the oldest to the newest, at least one. The columns are those of the newest; the type of each is
+            judged by the newest value that is there.
+    """
+    columns = {*rows[-1]}
+    values = {name: value for row in rows for name, value in row.items() if value is not None}
+    missing = sorted({*source.columns} - columns)
+    spared = {name for name, column in source.columns.items() if column.nullable}
+    return Differences(
+        unknown=tuple(sorted(columns - {*source.columns})),
+        absent=tuple(name for name in missing if name in spared),
+        lacking=tuple(name for name in missing if name not in spared),
+        retyped={
+            name: _in_words(values[name])
+            for name, column in source.columns.items()
+            if name in columns & {*values} and not _can_be(values[name], column, source)
+        },
+    )
+
+
+def _can_be(value: object, column: Column, source: Source) -> bool:
+    kind = _json(value)
+    text = str(value).strip()
+    if kind not in READ_AS[column.type]:
+        return False
+    if column.type == "boolean":
+        return _says_nothing(text, column, source) or re.fullmatch(RAW_PATTERNS["boolean"], text) is not None
+    if column.type in ("integer", "number") and kind == "text":
+        return _says_nothing(text, column, source) or _is_number(text)
+    return True
+
+
+def _says_nothing(text: str, column: Column, source: Source) -> bool:
+    return text in {*source.null_values, *column.null_values}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(value: object) -> Json:
+    # In this order: a bool is an int, too.
+    kinds: tuple[tuple[type | tuple[type, ...], Json], ...] = (
+        (bool, "boolean"),
+        ((int, float), "number"),
+        (str, "text"),
+        (list, "list"),
+    )
+    return next((kind for types, kind in kinds if isinstance(value, types)), "object")
+
+
+def _in_words(value: object) -> str:
+    kind = _json(value)
+    # Without the value itself: it may be a person's.
+    return {"text": "text", "object": "an object"}.get(kind, f"a {kind}")
