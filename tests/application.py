@@ -1,10 +1,9 @@
-"""An application at work on the source database: it inserts rows in transactions, whatever is killed meanwhile."""
+"""An application at work on the source database, and a problem that follows its table."""
 
-import json
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,58 +19,46 @@ from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
+from millrace.simulation.application import row_key
+from millrace.simulation.live import play
 from tests.awaiting import await_that
 from tests.steps.transforming import problem_named, removed_afterwards
 from tests.throwaway import problem_from
 from tests.topics import delete_topics
 
-PAUSE_SECONDS = 0.05
 
+class AtWork:
+    """An application that works on a problem's table while the block runs, whatever is killed meanwhile."""
 
-class Application:
-    """Inserts rows of the columns of `tests.steps.transforming`, numbered; their keys begin with a prefix."""
-
-    def __init__(self, problem: Problem, prefix: str) -> None:
-        self.table, self.prefix = str(problem.change_table), prefix
-        self.number = 0
-        """Of the newest row that it inserted, committed or not."""
+    def __init__(self, problem: Problem, *, seed: int, rate: float = 40) -> None:
+        self.played, self.rate = play(problem, seed=seed), rate
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread = ThreadPoolExecutor(1)
 
-    def __enter__(self) -> "Application":
-        self._thread.start()
+    def __enter__(self) -> "AtWork":
+        self._end = self._thread.submit(
+            self.played.play, rate=self.rate, until=self._enough.is_set, patience_seconds=120
+        )
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._enough.set()
-        self._thread.join()
+        self._thread.shutdown()
+        self._end.result()
 
-    def _work(self) -> None:
-        while not self._enough.is_set():
-            # A database that is away comes back; a transaction whose end nobody heard was committed or was not.
-            with suppress(psycopg.Error), psycopg.connect(get_settings().source_dsn("application")) as connection:
-                while not self._enough.wait(PAUSE_SECONDS):
-                    self._transaction(connection)
-
-    def _transaction(self, connection: psycopg.Connection) -> None:
-        with connection.transaction():
-            for _ in range(1 + self.number % 4):
-                self.number += 1
-                row = [f"{self.prefix}{self.number}", self.number % 90, self.number % 2]
-                insert = f"INSERT INTO {self.table} VALUES (%s, now(), %s, 'x', '1', %s)"
-                connection.execute(insert, row)  # type: ignore[arg-type]
-
-    def committed(self) -> set[str]:
-        """The keys that the database holds, asked when the application is at rest."""
-        with psycopg.connect(get_settings().source_dsn("application")) as connection:
-            query = f"SELECT id FROM {self.table} WHERE starts_with(id, %s)"
-            return {row[0] for row in connection.execute(query, [self.prefix])}  # type: ignore[arg-type]
+    def came(self, *, since: int = 0) -> bool:
+        """Whether silver holds a row that was inserted after so many others."""
+        known = {row_key(self.played.problem, key) for key in self.played.world.ever[since:]}
+        table = names.silver(self.played.problem.source_name)
+        return lake.table_exists(table) and bool(
+            known & set(lake.read(table, columns=("row_key",))["row_key"].to_pylist())
+        )
 
 
 @contextmanager
 def live_problem(mark: str, airflow: AirflowApi, **changes: Any) -> Iterator[Problem]:
     """A problem of the columns of `tests.steps.transforming` whose table is followed, and whose changes Airflow takes
-    in; transform stands still. It is another one each time, and nothing of it is left afterwards.
+    to silver and gold. It is another one each time, and nothing of it is left afterwards.
 
     Args:
         changes: The keys of its section `changes`.
@@ -84,14 +71,14 @@ def live_problem(mark: str, airflow: AirflowApi, **changes: Any) -> Iterator[Pro
         ingestion, transform = (names.dag_id(problem.problem, stage) for stage in ("ingest_changes", "transform"))
         # Each stage has a file of its own, read at its own time.
         await_that("its DAGs appear", lambda: airflow.knows(ingestion) and airflow.knows(transform), seconds=240)
-        airflow.pause(transform)
         try:
             yield problem
         finally:
-            airflow.pause(ingestion)
-            # A run that is under way would make its tables once more.
-            for run in airflow.unfinished(ingestion):
-                airflow.end(run)
+            for dag in (ingestion, transform):
+                airflow.pause(dag)
+                # A run that is under way would make its tables once more.
+                for run in airflow.unfinished(dag):
+                    airflow.end(run)
 
 
 @contextmanager
@@ -145,16 +132,6 @@ def _is_gone(problem: Problem) -> bool:
 
 def _is_followed(problem: Problem) -> bool:
     return registration.in_words(registration.state(problem.problem, get_settings())) is None
-
-
-def inserted(problem: Problem, prefix: str) -> Counter[str]:
-    """Key → how often bronze says that it was inserted, or found by a snapshot."""
-    table = names.bronze_changes(problem.source_name)
-    if not lake.table_exists(table):
-        return Counter()
-    found = lake.read(table, columns=("key", "operation")).to_pylist()
-    keys = [json.loads(one["key"])["id"] for one in found if one["operation"] in ("c", "r")]
-    return Counter(key for key in keys if key.startswith(prefix))
 
 
 def offsets_of(problem: Problem) -> list[tuple[str, int, int]]:

@@ -39,13 +39,6 @@ def change(
     return {"key": told_key, "value": json.dumps(value).encode(), "headers": [(HEADER, str(epoch).encode())]}
 
 
-def followed_problem(plain: Problem, **told: Any) -> Problem:
-    """A problem whose changes are followed; not in a problem file, so that no connector sends to its topic."""
-    content = plain.model_dump(exclude_defaults=True)
-    content["sources"][plain.source_name]["changes"] = {"rows": 5, "seconds": 3600, "max_rows": 1000} | told
-    return Problem.model_validate(content)
-
-
 class Sender:
     """Sends to the topic of a problem, in transactions."""
 

@@ -1,22 +1,18 @@
-"""A row that an application commits reaches bronze once, without anyone acting: database, Debezium, Kafka, Airflow."""
+"""What an application commits, silver and gold hold, without anyone acting: database, Debezium, Kafka, Airflow."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
-from millrace.adapters import lake, supervised
+from millrace.adapters import lake, supervised, warehouse
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.settings import get_settings
-from tests.application import Application, inserted, live_problem, offsets_of
+from tests.application import AtWork, live_problem, offsets_of
 from tests.awaiting import await_that
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -25,44 +21,23 @@ def problem(airflow: AirflowApi) -> Iterator[Problem]:
         yield problem
 
 
-def test_every_committed_row_comes_once_also_while_connect_is_killed(problem: Problem) -> None:
-    with Application(problem, "a") as application:
-        await_that("first rows are in bronze", lambda: inserted(problem, "a"), seconds=PATIENCE_SECONDS)
+def test_silver_ends_as_the_application_left_its_table_also_when_connect_is_killed(problem: Problem) -> None:
+    with AtWork(problem, seed=11) as application:
+        await_that("first rows are in silver", application.came, seconds=PATIENCE_SECONDS)
         killed = supervised.kill("kafka_connect")
         await_that("it is back", lambda: supervised.pid("kafka_connect") not in (None, killed), seconds=60)
-        seen = len(inserted(problem, "a"))
-        await_that("more rows came", lambda: len(inserted(problem, "a")) > seen, seconds=PATIENCE_SECONDS)
-    committed = application.committed()
-    await_that("all rows are in bronze", lambda: set(inserted(problem, "a")) >= committed, seconds=PATIENCE_SECONDS)
-    assert inserted(problem, "a") == Counter(committed)
+        seen = len(application.played.world.ever)
+        await_that("more rows came", lambda: application.came(since=seen), seconds=PATIENCE_SECONDS)
+    played = application.played
+    assert {"insert", "label", "correct", "break", "delete", "rekey"} == {*played.done}
+    await_that("silver holds all of it", lambda: not played.differences(), seconds=PATIENCE_SECONDS)
     assert offsets_of(problem) == sorted(set(offsets_of(problem))), "no message stands there twice"
 
+    living = played.world.silver()
 
-def test_updates_deletes_and_key_changes_come_in_the_order_of_their_commits(problem: Problem) -> None:
-    with psycopg.connect(get_settings().source_dsn("application"), autocommit=True) as connection:
-        table = str(problem.change_table)
-        for statement in (
-            f"INSERT INTO {table} VALUES ('one', now(), 1, 'x', '1', NULL)",
-            f"UPDATE {table} SET sold = 1, size = 99 WHERE id = 'one'",
-            f"UPDATE {table} SET id = 'two' WHERE id = 'one'",
-            f"DELETE FROM {table} WHERE id = 'two'",
-        ):
-            connection.execute(statement)  # type: ignore[arg-type]
-    wanted = [
-        ("c", "one"),
-        ("u", "one"),
-        ("d", "one"),
-        ("tombstone", "one"),
-        ("c", "two"),
-        ("d", "two"),
-        ("tombstone", "two"),
-    ]
+    def published() -> bool:
+        found = lake.read(names.gold(problem.problem), columns=("row_key",))["row_key"].to_pylist()
+        with warehouse.connect() as connection:
+            return sorted(found) == sorted(living) and warehouse.count(connection, problem.problem) == len(living)
 
-    def told() -> list[tuple[str, str]]:
-        table = names.bronze_changes(problem.source_name)
-        found = sorted(lake.read(table).to_pylist(), key=lambda one: one["offset"])
-        keyed = [(one["operation"], json.loads(one["key"])["id"]) for one in found if one["key"]]
-        return [one for one in keyed if one[1] in ("one", "two")]
-
-    await_that("the delete is in bronze", lambda: ("tombstone", "two") in told(), seconds=PATIENCE_SECONDS)
-    assert told() == wanted
+    await_that("gold and the warehouse hold the same rows", published, seconds=PATIENCE_SECONDS)

@@ -55,6 +55,7 @@ def branches(problem: Problem) -> list[str]:
     return lake.stray_branches(names.bronze_changes(problem.source_name), older_than_seconds=-1)
 
 
+@pytest.mark.parametrize("problem", [{"allow_truncate": True}], indirect=True)
 def test_a_committed_message_comes_once_with_its_position_and_bytes(
     spark: SparkSession, problem: Problem, sender: Sender
 ) -> None:

@@ -16,7 +16,7 @@ from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.maintain_table import maintain_table
 from millrace.steps.resnapshot import give_up_offsets
 from spark_jobs import maintain
-from tests.steps.transforming import problem_named, removed_afterwards, with_changes
+from tests.steps.transforming import problem_named, removed_afterwards, to_silver, with_changes
 from tests.topics import Sender, made_anew, own_topic, rows
 
 pytestmark = pytest.mark.stack
@@ -45,6 +45,8 @@ def test_states_of_hours_ago_go_and_what_ingestion_goes_on_from_stays(
             ingest_changes(spark, problem, attempt=f"run-{number}", run_id=f"run-{number}")
         recorded = recorded_offsets(table), committed_until(table), resumed_at(table)
         assert kept_after(spark, problem, hours=5) >= 6
+        assert kept_after(spark, problem, hours=7) >= 6, "silver reads from the first of them on"
+        to_silver(spark, problem, "silver")
         assert kept_after(spark, problem, hours=7) == 1
         assert (recorded_offsets(table), committed_until(table), resumed_at(table)) == recorded
         assert lake.count(table) == 5

@@ -188,7 +188,7 @@ def test_a_batch_that_gold_refused_is_accepted_as_it_was(spark: SparkSession, of
 def test_files_that_bronze_has_forgotten_are_not_guessed(spark: SparkSession, of_x: Problem) -> None:
     correct_most(spark, of_x)
     bronze = names.bronze_files(of_x.source_name)
-    of_gold = bronze_of_gold(of_x)
+    of_gold = bronze_of_gold(of_x).files
     assert of_gold is not None
     assert of_gold in needed_snapshots(of_x, bronze)
     expire(spark, bronze, [of_gold])

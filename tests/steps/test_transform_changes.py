@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from millrace.adapters import lake, warehouse
 from millrace.contract import names
+from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch
 from millrace.steps.ingest_changes import ingest_changes
@@ -29,11 +30,13 @@ from tests.steps.transforming import (
     silver,
     to_gold,
     to_silver,
+    with_changes,
 )
-from tests.topics import EPOCH, Sender, change, followed_problem, own_topic
+from tests.topics import EPOCH, Sender, change, own_topic
 
 pytestmark = pytest.mark.stack
 
+FOLLOWED = {"rows": 5, "seconds": 3600, "max_rows": 1000}
 KEY_1, KEY_2, KEY_3 = '["k1"]', '["k2"]', '["k3"]'
 
 
@@ -41,7 +44,7 @@ KEY_1, KEY_2, KEY_3 = '["k1"]', '["k2"]', '["k3"]'
 def problem() -> Iterator[Problem]:
     # All rows of a table may go at once.
     plain = problem_named(uuid.uuid4().hex[:8], quality={"min_rows": 0, "max_row_count_drop": 1.0})
-    with removed_afterwards(followed_problem(plain)) as problem:
+    with removed_afterwards(with_changes(plain, FOLLOWED)) as problem:
         yield problem
 
 
@@ -189,7 +192,7 @@ def test_broken_rows_and_messages_are_quarantined_and_the_others_go_on(
         sender,
         change("c", after=row("k1"), lsn=10),
         change("u", after=row("k1", size=500, sold=1), lsn=11),
-        change("c", after=row("k2", phone="none", size="many"), lsn=12),
+        change("c", after=row("k2", phone="none", size=-1), lsn=12),
         unreadable,
     )
     to_gold(spark, problem, run)
@@ -200,20 +203,27 @@ def test_broken_rows_and_messages_are_quarantined_and_the_others_go_on(
     found = sorted(quarantine(problem), key=lambda one: one["row_number"])
     assert [(one["row_number"], one["row_key"], one["reasons"]) for one in found] == [
         (1, KEY_1, ["range:size"]),
-        (2, KEY_2, ["type:size", "pattern:phone"]),
+        (2, KEY_2, ["range:size", "pattern:phone"]),
         (3, None, ["message:malformed"]),
     ]
     assert found[2]["raw"] == "base64:/yBub3QganNvbg=="
     assert {one["path"] for one in found} == {f"{problem.change_topic}-0"}
 
 
-def test_a_truncate_ends_every_row_that_the_table_held(spark: SparkSession, problem: Problem, sender: Sender) -> None:
+def test_a_truncate_stops_until_it_is_allowed_and_then_ends_every_row_that_the_table_held(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
     ingest(problem, "a", "k2,2026-01-01,5,file,1,")
     to_gold(spark, problem, bring(spark, problem, sender, change("c", after=row("k1"), lsn=10)))
-    to_gold(spark, problem, bring(spark, problem, sender, change("t", lsn=11)))
-    assert set(gold(problem)) == {KEY_2}
-    to_gold(spark, problem, bring(spark, problem, sender, change("c", after=row("k3"), lsn=12)))
+    with pytest.raises(VerdictError, match="emptied by TRUNCATE"):
+        bring(spark, problem, sender, change("t", lsn=11), change("c", after=row("k3"), lsn=12))
+    to_gold(spark, problem, "stopped")
+    assert set(gold(problem)) == {KEY_1, KEY_2}
+    allowed = with_changes(problem, {**FOLLOWED, "allow_truncate": True})
+    to_gold(spark, allowed, bring(spark, allowed, sender))
     assert set(gold(problem)) == {KEY_2, KEY_3}
+    to_gold(spark, problem, bring(spark, problem, sender, change("c", after=row("k1", size=9), lsn=13)))
+    assert gold(problem)[KEY_1]["size"] == 9
 
 
 def test_a_restored_database_gives_up_what_its_backup_lacks(

@@ -11,27 +11,52 @@ from millrace.cli.terminal import AskedProblem, ProblemName, console, find_probl
 
 
 def simulate(
-    problem: ProblemName,
-    rows: Annotated[int, typer.Option(help="Rows, broken ones included.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same file.")] = 0,
+    problem: AskedProblem = None,
+    rows: Annotated[int, typer.Option(help="Rows of the file, broken ones included.", min=1)] = 1000,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same file; default: 0, with --live the time.")
+    ] = None,
     broken_share: Annotated[float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)] = 0.1,
     first_row: Annotated[
         int,
         typer.Option(help="Number of the first key, so that files do not overlap.", min=0),
     ] = 0,
     output: Annotated[Path | None, typer.Option(help="Write here instead of to the landing bucket.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Play an application on the table of the source database instead.")
+    ] = False,
+    rate: Annotated[float, typer.Option(help="With --live: rows a second.", min=0.1, max=10_000)] = 10,
+    seconds: Annotated[float | None, typer.Option(help="With --live: how long; default: until Ctrl-C.", min=0)] = None,
+    wait: Annotated[
+        float, typer.Option(help="With --live: seconds after its end in which silver must hold all of it.", min=0)
+    ] = 300,
+    named: Annotated[str | None, typer.Option("--problem", help="The problem, said as an option.")] = None,
 ) -> None:
-    """Make a raw file with a known truth and put it where the problem's files land."""
+    """Make a raw file with a known truth and put it where the problem's files land.
+
+    With --live, play an application on the table that the problem follows:
+    it inserts, corrects and deletes rows, gives them other keys, writes
+    broken values, and learns labels late, in transactions and in bursts.
+
+    It knows what is true of its rows, and at its end waits until silver
+    holds just that; exit code 0 only if it does.
+    """
+    contract = find_problem(problem or named)
+    if live:
+        from millrace.cli.live import play_live
+
+        play_live(contract, rate=rate, seconds=seconds, seed=seed, wait=wait)
+        return
     from millrace.adapters import object_store
     from millrace.simulation.files import simulate_file
 
-    contract = find_problem(problem)
-    file = simulate_file(contract, rows=rows, seed=seed, broken_share=broken_share, first_row=first_row)
+    number = seed or 0
+    file = simulate_file(contract, rows=rows, seed=number, broken_share=broken_share, first_row=first_row)
     if output:
         output.write_bytes(file.content)
         place = str(output)
     else:
-        key = f"{contract.landing_prefix}{problem}-{first_row:08d}-{seed}.{contract.source.format}"
+        key = f"{contract.landing_prefix}{contract.problem}-{first_row:08d}-{number}.{contract.source.format}"
         place = object_store.put_landing(key, file.content)
     console.print(f"{rows} rows ({file.valid_rows} valid) → {place}")
 

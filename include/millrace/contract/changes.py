@@ -32,7 +32,7 @@ class Changes(Model):
     retry_seconds: float = Field(default=600, gt=0)
     """When a backlog is told again of which no run took anything in, whatever came meanwhile."""
     allow_truncate: bool = False
-    """Whether TRUNCATE deletes every row of silver; otherwise it stops the ingestion until a person decides."""
+    """Whether TRUNCATE ends every row that changes told of; otherwise it stops the ingestion until that is allowed."""
 
     @field_validator("table")
     @classmethod

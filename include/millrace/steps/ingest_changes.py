@@ -45,7 +45,8 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     Raises:
         MillraceError: If messages that bronze lacks are gone from the topic.
         VerdictError: If the source's table lacks a column of the contract, or has it with a type that cannot be the
-            contract's, or the branch does not hold what was read.
+            contract's; if the table was emptied and the contract does not allow that; or if the branch does not hold
+            what was read.
         LostRaceError: If another attempt published first.
     """
     changes = problem.source.changes
@@ -65,6 +66,7 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             arrived = look_at(read, problem.source.columns)
             told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
         _demand_table(problem, part.topic, arrived)
+        _demand_allowed(problem, part.topic, arrived)
         before = recorded_offsets(table, branch.name)
         if before and part.topic not in before:
             words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
@@ -131,6 +133,20 @@ def _demand_table(problem: Problem, topic: str, arrived: Arrived) -> None:
             found=f"in the newest row {', '.join(f'{name} is {words}' for name, words in found.retyped.items())}",
             expected=", ".join(f"{name} ({columns[name].type})" for name in found.retyped),
             fix=f"nothing was written: give the column its type again, and {newer}; or change `type` in {file}",
+        )
+
+
+def _demand_allowed(problem: Problem, topic: str, arrived: Arrived) -> None:
+    """A table that was emptied stops the source, for it would empty silver, gold and the warehouse."""
+    assert problem.source.changes is not None
+    if arrived.truncates and not problem.source.changes.allow_truncate:
+        raise VerdictError(
+            "The source's table was emptied by TRUNCATE",
+            place=f"table {problem.change_table}, topic {topic}",
+            found=f"{arrived.truncates} of {arrived.messages} messages that wait",
+            expected="rows that are inserted, updated or deleted",
+            fix="nothing was written; readers keep what they have. If every row is to go, set `allow_truncate: true` in"
+            f" its `changes` in include/problems/{problem.problem}.yaml; rows that were inserted since come with it",
         )
 
 
