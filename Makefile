@@ -29,7 +29,7 @@ open: ## Print the addresses and logins
 logs: ## Follow the logs of all services (SERVICE=spark for one)
 	@$(INFRA) logs $(SERVICE)
 
-demo: up ## From raw files to served predictions, shown step by step (DATA=<folder> with the real files, PROBLEMS="stroke loan")
+demo: up ## From committed rows to served predictions, shown step by step (DATA=<folder> with real files, PROBLEMS="stroke loan")
 	@.venv/bin/millrace demo $(PROBLEMS) $(if $(DATA),--data "$(DATA)")
 	@$(INFRA) open
 

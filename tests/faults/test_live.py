@@ -13,7 +13,7 @@ from millrace.adapters import champions, fleet, lake, object_store, ray_jobs, su
 from millrace.adapters.airflow_api import AirflowApi, Run
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.demo.follow import STAGES
+from millrace.demo.follow import FROM_FILES
 from millrace.settings import get_settings
 from tests import own_stack
 from tests.awaiting import await_that
@@ -45,7 +45,7 @@ def expected(content: bytes) -> dict[str, str]:
 def problem(expected: dict[str, str], airflow: AirflowApi) -> Iterator[Problem]:
     """A twin that the running Airflow knows; training waits until a test asks for it."""
     with problem_like("diabetes", some_trials) as problem:
-        dags = [names.dag_id(problem.problem, stage) for stage in STAGES]
+        dags = [names.dag_id(problem.problem, stage) for stage in FROM_FILES]
         await_that("its DAGs appear", lambda: all(map(airflow.knows, dags)), seconds=PATIENCE_SECONDS)
         airflow.pause(names.dag_id(problem.problem, "train"))
         yield problem

@@ -18,7 +18,7 @@ from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.loading import load_problem
 from millrace.contract.problem import Problem
-from millrace.demo.follow import STAGES, Journey, advance
+from millrace.demo.follow import FROM_FILES, Journey, advance
 from millrace.settings import ROOT, get_settings
 from tests.awaiting import await_that
 from tests.journeys.reader import Reader, reader_of
@@ -65,7 +65,7 @@ def problem(airflow: AirflowApi, how_to: HowTo) -> Iterator[Problem]:
 @pytest.fixture(scope="module")
 def shown(airflow: AirflowApi, problem: Problem) -> list[str]:
     """The DAGs of the new file, once the running Airflow knows them all."""
-    dags = [names.dag_id(problem.problem, stage) for stage in STAGES]
+    dags = [names.dag_id(problem.problem, stage) for stage in FROM_FILES]
     await_that("its DAGs appear", lambda: all(map(airflow.knows, dags)), seconds=PATIENCE_SECONDS)
     return dags
 
@@ -74,7 +74,7 @@ def shown(airflow: AirflowApi, problem: Problem) -> list[str]:
 def journey(airflow: AirflowApi, how_to: HowTo, problem: Problem, shown: list[str]) -> Journey:
     """The first time through every stage."""
     how_to.make_a_file()
-    journey = Journey(problem.problem, since=datetime.now(UTC))
+    journey = Journey(problem.problem, "ingest_files", since=datetime.now(UTC))
     how_to.reader.run("land")
 
     def arrived() -> bool:
@@ -90,12 +90,12 @@ def test_lint_says_that_the_new_problem_is_fine(how_to: HowTo, problem: Problem)
 
 
 def test_a_new_problem_file_appears_in_a_running_airflow(problem: Problem, shown: list[str]) -> None:
-    assert len(shown) == len(STAGES)
+    assert len(shown) == len(FROM_FILES)
     assert all(dag.startswith(problem.problem) for dag in shown)
 
 
 def test_a_landed_file_becomes_a_served_model(problem: Problem, journey: Journey) -> None:
-    assert list(journey.runs) == list(STAGES)
+    assert list(journey.runs) == list(FROM_FILES)
     assert lake.count(names.bronze_files(problem.source_name), where="record == 'row'") == ROWS
     assert 0.8 * ROWS < len(gold_keys(problem)) <= 0.9 * ROWS, "one row in ten is broken, a few repeat a key"
     assert champions.current(problem.problem) is not None
@@ -122,7 +122,7 @@ def test_the_same_way_again_changes_nothing(
     tables = [names.bronze_files(problem.source_name), names.silver(problem.source_name), names.gold(problem.problem)]
     heads = [lake.head(table) for table in tables]
     how_to.reader.run("land")
-    for stage in STAGES:
+    for stage in FROM_FILES:
         dag_id = names.dag_id(problem.problem, stage)
         run_id = airflow.trigger(dag_id, {})
 

@@ -49,7 +49,7 @@ def problem(airflow: AirflowApi, reader: Reader, name: str) -> Iterator[Problem]
 
 @pytest.fixture(scope="module")
 def served(airflow: AirflowApi, reader: Reader, problem: Problem) -> None:
-    journey = Journey(problem.problem, since=datetime.now(UTC))
+    journey = Journey(problem.problem, "ingest_files", since=datetime.now(UTC))
     reader.run("land")
 
     def arrived() -> bool:

@@ -7,7 +7,8 @@ from millrace.adapters.airflow_api import AirflowApi, Run, TaskState
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 
-STAGES = ("ingest_files", "transform", "train", "deploy")
+AFTER_INGESTION = ("transform", "train", "deploy")
+FROM_FILES = ("ingest_files", *AFTER_INGESTION)
 
 
 @dataclass
@@ -15,20 +16,26 @@ class Journey:
     """Where one problem is on its way. `runs` holds the finished run of each stage; `note` says what happens now."""
 
     problem: str
+    ingestion: str
+    """Its first stage: ingest_files or ingest_changes."""
     since: datetime
     runs: dict[str, Run] = field(default_factory=dict)
-    note: str = "waiting for the file to be seen"
+    note: str = "waiting for the rows to be seen"
     forced: bool = False
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return (self.ingestion, *AFTER_INGESTION)
 
     @property
     def stage(self) -> str | None:
         """The stage under way, or None when all are done."""
-        return next((stage for stage in STAGES if stage not in self.runs), None)
+        return next((stage for stage in self.stages if stage not in self.runs), None)
 
     @property
     def seconds(self) -> float:
-        """Wall time from the landing of the file until now, or until the last stage ended."""
-        last = self.runs.get(STAGES[-1])
+        """Wall time from when the rows came until now, or until the last stage ended."""
+        last = self.runs.get(self.stages[-1])
         return ((last.end if last and last.end else datetime.now(UTC)) - self.since).total_seconds()
 
 
@@ -39,7 +46,8 @@ def advance(journey: Journey, api: AirflowApi) -> None:
         MillraceError: If a run of the stage under way failed, with the failed task and its last error.
     """
     while (stage := journey.stage) is not None:
-        earlier = journey.runs.get(STAGES[STAGES.index(stage) - 1]) if stage != STAGES[0] else None
+        place = journey.stages.index(stage)
+        earlier = journey.runs.get(journey.stages[place - 1]) if place else None
         since = earlier.start if earlier and earlier.start else journey.since
         runs = api.runs_since(names.dag_id(journey.problem, stage), since)
         done = [run for run in runs if run.state == "success" and _did_its_work(run, stage, api)]
@@ -52,7 +60,8 @@ def advance(journey: Journey, api: AirflowApi) -> None:
 
 def _did_its_work(run: Run, stage: str, api: AirflowApi) -> bool:
     # A run that found nothing to do ends in success too, with its tasks skipped.
-    last = {"ingest_files": "quality_check_raw_data", "transform": "load_warehouse"}
+    last = {"ingest_files": "quality_check_raw_data", "ingest_changes": "ingest_changes"}
+    last |= {"transform": "load_warehouse"}
     last |= {"train": "judge_candidate", "deploy": "smoke_test"}
     return any(task.task_id == last[stage] and task.state == "success" for task in api.tasks(run))
 

@@ -1,4 +1,5 @@
-"""The demo from end to end: land a file for each problem, follow all of them, then tell what happened."""
+"""The demo from end to end: rows come for each problem, all are followed until served, some go on changing, and what
+happened is told."""
 
 import time
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem, load_problems
 from millrace.contract.problem import Problem
-from millrace.demo.follow import STAGES, Journey, advance
-from millrace.demo.landing import Landed, land_real, land_simulated
+from millrace.demo.arrival import Arrived, bring_real, bring_simulated
+from millrace.demo.changes import play_live_changes
+from millrace.demo.follow import Journey, advance
 from millrace.demo.summary import print_summary
 from millrace.settings import get_settings
 from millrace.simulation.files import match_real_files
@@ -39,8 +41,11 @@ def run_demo(names: Sequence[str], data: Path | None, console: Console) -> int:
     api = AirflowApi()
     started = datetime.now(UTC)
     console.print(f"[bold]Millrace demo[/]: {', '.join(p.title for p in problems)}. Watch it at {api.url}/dags")
-    journeys, landed = _follow_all(problems, data, api, console)
-    return print_summary(problems, journeys, landed, started, console)
+    journeys, arrived = _follow_all(problems, data, api, console)
+    ok = print_summary(problems, journeys, arrived, started, console)
+    applications = [each.application for each in arrived.values() if each.application is not None]
+    # What serves is told first: the changes take a minute more, and whoever watches may look at it meanwhile.
+    return 0 if play_live_changes(applications, console) and ok else 1
 
 
 def _problems(names: Sequence[str], data: Path | None) -> list[Problem]:
@@ -57,18 +62,19 @@ def _problems(names: Sequence[str], data: Path | None) -> list[Problem]:
 
 def _follow_all(
     problems: list[Problem], data: Path | None, api: AirflowApi, console: Console
-) -> tuple[list[Journey], dict[str, Landed]]:
+) -> tuple[list[Journey], dict[str, Arrived]]:
     journeys: list[Journey] = []
-    landed: dict[str, Landed] = {}
+    arrived: dict[str, Arrived] = {}
     waiting = list(problems)
     deadline = time.monotonic() + DEADLINE_SECONDS
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while waiting or any(journey.stage for journey in journeys):
             # The next problem streams in once the one before has left the lake, so that the first is served early.
-            if waiting and all(journey.stage not in STAGES[:2] for journey in journeys):
+            if waiting and all(journey.stage in (None, "train", "deploy") for journey in journeys):
                 problem = waiting.pop(0)
-                journeys.append(Journey(problem.problem, since=datetime.now(UTC)))
-                landed[problem.problem] = land_real(problem, data) if data else land_simulated(problem)
+                since = datetime.now(UTC)
+                arrived[problem.problem] = rows = bring_real(problem, data) if data else bring_simulated(problem)
+                journeys.append(Journey(problem.problem, rows.stage, since))
             for journey in journeys:
                 before = journey.note
                 advance(journey, api)
@@ -78,13 +84,15 @@ def _follow_all(
             if time.monotonic() > deadline:
                 raise _too_late(journeys, api)
             time.sleep(LOOK_EVERY_SECONDS)
-    return journeys, landed
+    return journeys, arrived
 
 
 def _picture(journeys: list[Journey], waiting: list[Problem]) -> Table:
     table = Table.grid(padding=(0, 2))
     for journey in journeys:
-        marks = " ".join(f"[green]● {stage}[/]" if stage in journey.runs else f"[dim]○ {stage}[/]" for stage in STAGES)
+        marks = " ".join(
+            f"[green]● {stage}[/]" if stage in journey.runs else f"[dim]○ {stage}[/]" for stage in journey.stages
+        )
         spinner = Spinner("dots", text=journey.note) if journey.stage else "[green]served[/]"
         table.add_row(f"[bold]{journey.problem}[/]", f"{journey.seconds:5.0f} s", marks, spinner)
     for problem in waiting:

@@ -13,8 +13,8 @@ from rich.table import Table
 from millrace.adapters import champions, fleet, lake, package_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
-from millrace.demo.follow import STAGES, Journey
-from millrace.demo.landing import Landed
+from millrace.demo.arrival import Arrived
+from millrace.demo.follow import AFTER_INGESTION, Journey
 
 
 class Receipt(TypedDict):
@@ -27,9 +27,13 @@ class Receipt(TypedDict):
 
 
 def print_summary(
-    problems: list[Problem], journeys: list[Journey], landed: Mapping[str, Landed], started: datetime, console: Console
-) -> int:
-    """Print the page; returns 1 if the quarantine is not exactly what the simulator broke, else 0."""
+    problems: list[Problem],
+    journeys: list[Journey],
+    arrived: Mapping[str, Arrived],
+    started: datetime,
+    console: Console,
+) -> bool:
+    """Print the page; returns whether the quarantine of simulated files is exactly what the simulator broke."""
     total = (datetime.now(UTC) - started).total_seconds()
     console.rule(f"[bold]Served after {total // 60:.0f} min {total % 60:.0f} s")
     console.print(_stages(journeys))
@@ -38,20 +42,21 @@ def print_summary(
     for problem in problems:
         console.print(_champion(problem))
         console.print(_prediction(problem))
-    wrong = [text for name, file in landed.items() if (text := _surprise(name, file, receipts[name]))]
-    if not wrong and any(file.expected_by_reason is not None for file in landed.values()):
+    wrong = [text for name, rows in arrived.items() if (text := _surprise(name, rows, receipts[name]))]
+    if not wrong and any(rows.expected_by_reason is not None for rows in arrived.values()):
         console.print("[green]✓[/] Quarantine holds exactly the rows that the simulator broke, for the right reasons.")
     for text in wrong:
         console.print(f"[red]✗[/] {text}")
-    return 1 if wrong else 0
+    return not wrong
 
 
 def _stages(journeys: list[Journey]) -> Table:
-    table = Table("problem", *STAGES, "file → served", title="Wall time of each stage (seconds)")
+    columns = ("problem", "came by", "ingest", *AFTER_INGESTION, "→ served")
+    table = Table(*columns, title="Wall time of each stage (seconds)")
     for journey in journeys:
-        table.add_row(
-            journey.problem, *(f"{journey.runs[stage].seconds:.0f}" for stage in STAGES), f"{journey.seconds:.0f}"
-        )
+        took = (f"{journey.runs[stage].seconds:.0f}" for stage in journey.stages)
+        came_by = journey.ingestion.removeprefix("ingest_")
+        table.add_row(journey.problem, came_by, *took, f"{journey.seconds:.0f}")
     return table
 
 
@@ -95,10 +100,10 @@ def _kinds(by_reason: Mapping[str, int]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or "none"
 
 
-def _surprise(name: str, file: Landed, receipt: Receipt) -> str | None:
-    if file.expected_by_reason is None or receipt["by_reason"] == file.expected_by_reason:
+def _surprise(name: str, rows: Arrived, receipt: Receipt) -> str | None:
+    if rows.expected_by_reason is None or receipt["by_reason"] == rows.expected_by_reason:
         return None
-    return f"{name}: quarantined {receipt['by_reason']}, but the simulator broke {file.expected_by_reason}"
+    return f"{name}: quarantined {receipt['by_reason']}, but the simulator broke {rows.expected_by_reason}"
 
 
 def _champion(problem: Problem) -> Table:

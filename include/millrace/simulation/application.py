@@ -142,11 +142,21 @@ class Application:
         self._rng = np.random.default_rng([seed, 0x11FE])
         # Far from the keys of simulated files, and from those of another seed.
         self._number = 1_000_000 + seed % 900 * 100_000
-        self._drawn: Iterator[Values] = iter(())
+        self._drawn: Iterator[tuple[Values, Any]] = iter(())
         self._ways = [way for way in breakages(problem) if _is_for_a_table(problem, way)]
         ruled = {side for rule in problem.source.rules for side in (rule.left, rule.right)}
         fixed = {*problem.source.primary_key, problem.source.event_timestamp, problem.label_column, *ruled}
         self._free = [name for name in problem.source.columns if name not in fixed]
+
+    def first_rows(self, rows: int, *, broken_share: float = 0.1) -> list[Statement]:
+        """What the table holds when somebody begins to follow it: rows whose label is known, some of them broken."""
+        found = []
+        for _ in range(rows):
+            values, broken = self._fresh(labelled=True), frozenset[str]()
+            if self._rng.random() < broken_share:
+                values, broken = self._break(values)
+            found.append(Statement("insert", None, values, broken))
+        return found
 
     def next_transaction(self) -> list[Statement]:
         """Statements that touch each row once, but for a row that is inserted and updated at once."""
@@ -209,19 +219,22 @@ class Application:
     def _key_after(self, statement: Statement) -> Key | None:
         return None if statement.values is None else self.world.key_of(statement.values)
 
-    def _fresh(self) -> Values:
+    def _fresh(self, *, labelled: bool = False) -> Values:
         """The values of a row that never was; its label is not known yet, where that may be."""
         found = next(self._drawn, None)
         if found is None:
             self._drawn = self._draw()
             found = next(self._drawn)
-        return found
+        values, said = found
+        label = str(self.problem.label_column)
+        return values | {label: said if labelled or not self.problem.source.columns[label].nullable else None}
 
-    def _draw(self) -> Iterator[Values]:
+    def _draw(self) -> Iterator[tuple[Values, Any]]:
+        """Rows, each with its label."""
         drawn = draw(self.problem, self._rng, DRAWN_AT_ONCE, self._number)
         self._number += DRAWN_AT_ONCE
         likely = known_truth(self.problem).probabilities(drawn)
-        source, label = self.problem.source, str(self.problem.label_column)
+        source = self.problem.source
         for place in range(DRAWN_AT_ONCE):
             values = {
                 name: None if drawn.missing[name][place] else _plain(column, drawn.values[name][place])
@@ -230,8 +243,7 @@ class Application:
             if source.event_timestamp is not None:
                 ago = LABEL_AFTER * float(self._rng.random())
                 values[source.event_timestamp] = (datetime.now(UTC) - ago).replace(microsecond=0)
-            values[label] = None if source.columns[label].nullable else self._label(float(likely[place]))
-            yield values
+            yield values, self._label(float(likely[place]))
 
     def _label(self, likely: float = 0.4) -> Any:
         assert isinstance(self.problem.label, Label)

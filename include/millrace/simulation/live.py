@@ -59,7 +59,9 @@ class Played:
                     away_since = None
                     while not until():
                         if pace.is_due():
-                            self._transaction(connection, pace)
+                            statements = self.application.next_transaction()
+                            pace.rows += len(statements)
+                            self._commit(connection, statements)
                             tell()
             except psycopg.errors.UndefinedTable as error:
                 raise _no_table(self.problem, error) from error
@@ -69,9 +71,21 @@ class Played:
                     raise unreachable("The source database", _place(), error) from error
                 time.sleep(AGAIN_SECONDS)
 
-    def _transaction(self, connection: psycopg.Connection, pace: "_Pace") -> None:
-        statements = self.application.next_transaction()
-        pace.rows += len(statements)
+    def load(self, statements: list[Statement]) -> None:
+        """Commit statements in one transaction.
+
+        Raises:
+            MillraceError: If the database does not answer, or has no such table.
+        """
+        try:
+            with psycopg.connect(get_settings().source_dsn("application"), connect_timeout=5) as connection:
+                self._commit(connection, statements)
+        except psycopg.errors.UndefinedTable as error:
+            raise _no_table(self.problem, error) from error
+        except psycopg.OperationalError as error:
+            raise unreachable("The source database", _place(), error) from error
+
+    def _commit(self, connection: psycopg.Connection, statements: list[Statement]) -> None:
         for statement in statements:
             query, values = _query(str(self.problem.change_table), statement, self.problem)
             connection.execute(query, values)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -64,6 +65,15 @@ def history(table: str, ref: str = MAIN) -> Iterator[Head]:
 def newest_with(table: str, prop: str, ref: str = MAIN) -> Head | None:
     """The newest snapshot of a ref's history that carries a property; None if none does."""
     return next((found for found in history(table, ref) if prop in found.properties), None)
+
+
+def published_at(table: str) -> dict[int, datetime]:
+    """Snapshot → when it became the head of main, which is later than when it was written to its branch."""
+    try:
+        log = catalog().load_table(table).metadata.snapshot_log
+    except NoSuchTableError:
+        return {}
+    return {entry.snapshot_id: datetime.fromtimestamp(entry.timestamp_ms / 1000, UTC) for entry in log}
 
 
 def read(
