@@ -12,6 +12,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.contract.source import Source
 from millrace.domain.batches import BronzeAt, Landing
+from millrace.domain.following import Following
 from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
 from spark_jobs.transforms.change_rows import DELETE, change_rows
@@ -30,6 +31,7 @@ def read_rows(
     *,
     after: BronzeAt | None = None,
     until: BronzeAt,
+    following: Following | None = None,
     without: Collection[Landing] = (),
     ingested_by: datetime | None = None,
 ) -> DataFrame:
@@ -39,6 +41,7 @@ def read_rows(
     Args:
         after: State of bronze whose rows, and all before them, are left out; None: every row.
         until: Newest state whose rows are read.
+        following: What the changes up to there tell of the table as a whole.
         without: Files whose rows are left out.
         ingested_by: Only rows whose ingestion had begun by then.
     """
@@ -54,7 +57,7 @@ def read_rows(
     changes = of_span(spark, names.bronze_changes(problem.source_name), after=since.changes, until=until.changes)
     # A database has one way to write numbers and times, whatever the source's files do.
     plain = source.model_copy(update={"decimal": ".", "dates": "iso"})
-    rows = change_rows(known_by(ingested_by, changes), source)
+    rows = change_rows(known_by(ingested_by, changes), source, following)
     return read.unionByName(identify(cast_rows(rows, plain), source, change_position()).select(*_READ))
 
 

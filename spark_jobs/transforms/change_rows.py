@@ -4,22 +4,29 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
+from millrace.domain.following import Following
 from spark_jobs.transforms.envelope import ROW, WITH_ROW_AFTER
 
 READ, INSERT, UPDATE, DELETE, TRUNCATE = "r", "c", "u", "d", "t"
 BEGINS_OR_ENDS = (INSERT, DELETE)
 """Changes before which nothing counts of their row: it was not there, or is no more."""
+OF_A_SNAPSHOT = ("first", "first_in_data_collection", "true", "last_in_data_collection", "last")
+"""What Debezium says of a row of the snapshot that an epoch begins with.
+
+https://debezium.io/documentation/reference/3.5/connectors/postgresql.html#postgresql-create-events
+"""
 _ROWS = f"struct<before: {ROW}, after: {ROW}>"
 
 
-def change_rows(changes: DataFrame, source: Source) -> DataFrame:
+def change_rows(changes: DataFrame, source: Source, following: Following | None) -> DataFrame:
     """The columns that `bronze_rows` reads of a file's rows, and `change`, `epoch` and `lsn` besides.
 
     An update of the primary key is two: the row of the old key is deleted, one of the new is inserted. A message that
-    cannot be read has its text, or base64 of its bytes, as `raw`.
+    cannot be read has its text, or base64 of its bytes, as `raw`, and the time of its sending as `lsn`.
 
     Args:
         changes: Rows of the bronze table of changes.
+        following: What they, and those before them, tell of the table as a whole.
     """
     told = changes.where(f"malformed IS NOT NULL OR operation IN ({_quoted(*WITH_ROW_AFTER, DELETE)})")
     value = F.from_json(F.col("value").cast("string"), _ROWS)
@@ -47,8 +54,21 @@ def change_rows(changes: DataFrame, source: Source) -> DataFrame:
         F.lit(None).cast("string").alias("assigned_key"),
         F.col("_part").getField("change").alias("change"),
         F.coalesce("epoch", F.lit("")).alias("epoch"),
-        F.coalesce("lsn", F.lit(0)).alias("lsn"),
+        F.coalesce(_after_the_snapshot(following), F.unix_micros("sent_at")).alias("lsn"),
     )
+
+
+def _after_the_snapshot(following: Following | None) -> Column:
+    """The log position; of a change that came after its epoch's snapshot, that of the snapshot at least.
+
+    A transaction that wrote before the snapshot's position and was committed after it is not part of the snapshot.
+    """
+    position = F.col("lsn")
+    for epoch, seen in (following.epochs if following else {}).items():
+        later = (F.col("epoch") == epoch) & ~F.coalesce(F.col("snapshot").isin(*OF_A_SNAPSHOT), F.lit(False))
+        if seen.snapshot is not None:
+            position = F.when(later, F.greatest(F.col("lsn"), F.lit(seen.snapshot))).otherwise(position)
+    return position
 
 
 def _change(operation: Column, fields: Column) -> Column:

@@ -2,7 +2,8 @@
 
 A key's state is three structs, each led by what orders it: `first` (the version that counts for frozen columns), `last`
 (for corrected ones) and `known` (the last label). Merging is minimum, maximum and maximum, which no order changes.
-Where a source has changes, a fourth, `counts_from`, is the newest insert or delete: what was before does not count.
+Where a source has changes, two more are positions: `counts_from`, the newest insert or delete, before which nothing
+counts; and `newest_change`, of whatever change, broken ones too.
 """
 
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def layout(source: Source, label: str | None, following: Following | None = None
 
 
 def states_of_versions(judged: DataFrame, of: Layout) -> DataFrame:
-    """The state of each version alone: of a valid one all, of a broken one only whether it began or ended a row.
+    """The state of each version alone: of a valid one all, of a broken change only that it came, and what it ended.
 
     Args:
         judged: Rows of bronze, see `bronze_rows.judged_rows`.
@@ -57,14 +58,17 @@ def states_of_versions(judged: DataFrame, of: Layout) -> DataFrame:
     first, last = _first(of, early, position, typed.getField, F.col("path")), _last(of, position, typed.getField)
     known, none = _known(of, position, typed.getField), F.lit(None).cast(POSITION_TYPE)
     if of.following is None:
-        return judged.where(valid).select("row_key", first, last, known, none.alias("counts_from"))
+        nothing = (none.alias("counts_from"), none.alias("newest_change"))
+        return judged.where(valid).select("row_key", first, last, known, *nothing)
     says = valid & ~F.col("change").eqNullSafe(DELETE)
+    of_a_change = _is_a_change(position)
     begins_or_ends = F.coalesce(F.col("change").isin(*BEGINS_OR_ENDS), F.lit(False))
     parts = {"first": first, "last": last, "known": known}
-    return judged.where(F.col("row_key").isNotNull() & (says | begins_or_ends)).select(
+    return judged.where(F.col("row_key").isNotNull() & (says | of_a_change)).select(
         "row_key",
         *(F.when(says, part).alias(name) for name, part in parts.items()),
         F.when(begins_or_ends, position).otherwise(none).alias("counts_from"),
+        F.when(of_a_change, position).otherwise(none).alias("newest_change"),
     )
 
 
@@ -78,6 +82,7 @@ def states_of_rows(rows: DataFrame, of: Layout) -> DataFrame:
         F.when(F.col("last_position").isNotNull(), last).alias("last"),
         _known(of, F.col("label_position"), F.col),
         "counts_from",
+        "newest_change",
     )
 
 
@@ -87,16 +92,16 @@ def merge_states(states: DataFrame, of: Layout) -> DataFrame:
     states = states.repartition("row_key")
     if of.following is not None:
         states = _that_count(states, of)
-    newest = (F.max(name).alias(name) for name in ("last", "known", "counts_from"))
+    newest = (F.max(name).alias(name) for name in ("last", "known", "counts_from", "newest_change"))
     return states.groupBy("row_key").agg(F.min("first").alias("first"), *newest)
 
 
 def _that_count(states: DataFrame, of: Layout) -> DataFrame:
-    """Without what was said before the key's newest insert or delete, and what a late file says of a key that changes
-    tell of."""
+    """Without what was said before the key's newest insert or delete, or a TRUNCATE, and what a late file says of a key
+    that changes tell of."""
     of_key = Window.partitionBy("row_key")
-    by_a_change = F.greatest(_in("last", "position").getField("input_rank"), _in("counts_from", "input_rank"))
-    known = {"_from": F.max("counts_from").over(of_key), "_by_changes": F.max(by_a_change).over(of_key) == 1}
+    newest = F.max("newest_change").over(of_key)
+    known = {"_by_changes": newest.isNotNull(), "_from": _counts_from(of, F.max("counts_from").over(of_key), newest)}
     states = states.withColumns(known)
     counting = {}
     for name in ("first", "last", "known"):
@@ -109,8 +114,11 @@ def _that_count(states: DataFrame, of: Layout) -> DataFrame:
 def rows_of_states(states: DataFrame, of: Layout) -> DataFrame:
     """row_key, event_timestamp, the columns in the layout's order, the positions, first_early, source_file, deleted.
 
-    A tombstone has no values, unless the row ended without a change of its own.
+    A tombstone has its key and positions, and no value.
     """
+    if of.following is not None and of.following.ended is not None:
+        gone = ended(of, F.col("newest_change"))
+        states = states.withColumns({name: F.when(~gone, F.col(name)) for name in ("first", "last", "known")})
     label = [_in("known", "label").alias(of.label)] if of.label else []
     return states.select(
         "row_key",
@@ -122,36 +130,53 @@ def rows_of_states(states: DataFrame, of: Layout) -> DataFrame:
         _in("last", "position").alias("last_position"),
         _in("known", "position").alias("label_position"),
         "counts_from",
+        "newest_change",
         _in("first", "early").alias("first_early"),
         _in("first", "source_file").alias("source_file"),
-        (F.col("last").isNull() | ended(of, _in("last", "position"))).alias("deleted"),
+        F.col("last").isNull().alias("deleted"),
     )
 
 
-def too_little_known(rows: DataFrame, states: DataFrame, of: Layout) -> DataFrame:
+def forgotten(rows: DataFrame, states: DataFrame, of: Layout) -> DataFrame:
     """The keys of which silver has forgotten what it would need to merge these states: only all versions tell.
 
-    So it is where an insert or delete comes that is older than the row's last version, but not than its first; and for
-    the first change of a row that late files told of, which now do not count, and may have taken the place of others.
-    The changes of one topic, read in its order, bring neither but once.
+    So it is where an insert, a delete or a TRUNCATE comes that is older than the row's last version, but not than its
+    first; for the first change of a row that late files told of, which now do not count, and may have taken the place
+    of others; and where a row comes again that had ended. The changes of one topic, read in its order, bring the second
+    once a key, and the others never.
+
+    Args:
+        rows: Silver rows as they are.
     """
     if of.following is None:
         return rows.select("row_key").where(F.lit(False))
-    last_position = _in("last", "position")
-    told = states.groupBy("row_key").agg(F.max("counts_from").alias("_from"), F.max(last_position).alias("_last"))
-    both = rows.select("row_key", "first_position", "last_position", "label_position").join(told, "row_key")
-    between = (F.col("first_position") < F.col("_from")) & (F.col("_from") <= F.col("last_position"))
+    told = states.groupBy("row_key").agg(
+        F.max("counts_from").alias("_from"), F.max("newest_change").alias("_newest"), F.lit(True).alias("_came")
+    )
+    both = rows.join(told, "row_key", "left")
+    newest = F.coalesce("_newest", "newest_change")
+    begins = _counts_from(of, F.col("_from"), newest)
+    between = (F.col("first_position") < begins) & (begins <= F.col("last_position"))
     late = landed_late(of, F.col("first_position")) | landed_late(of, F.col("label_position"))
-    hidden = late & (_in("_last", "input_rank") == 1) & F.col("_from").isNull()
-    return both.where(between | hidden).select("row_key")
+    hidden = late & F.col("_newest").isNotNull() & F.col("_from").isNull()
+    again = F.col("deleted") & ended(of, F.col("newest_change")) & F.col("_came")
+    return both.where(between | hidden | again).select("row_key")
 
 
-def ended(of: Layout, last_position: Column) -> Column:
-    """Whether a row that only changes tell of came to its end without one of its own; see `Following.ended`."""
+def ended(of: Layout, newest_change: Column) -> Column:
+    """Whether a row came to its end without a change of its own; see `Following.ended`."""
     if of.following is None or of.following.ended is None:
         return F.lit(False)
-    of_a_change = last_position.getField("input_rank") == 1
-    return F.coalesce(of_a_change & (last_position < _literal(of.following.ended)), F.lit(False))
+    return F.coalesce(newest_change < _literal(of.following.ended), F.lit(False))
+
+
+def outlived(of: Layout, rows: DataFrame) -> DataFrame:
+    """Silver rows that are there, of which all or a part counts no more by what is known of the table as a whole."""
+    gone = ended(of, F.col("newest_change"))
+    if of.following is not None and of.following.truncated is not None:
+        before = F.least("first_position", "label_position") < _literal(of.following.truncated)
+        gone = gone | F.coalesce(before & F.col("newest_change").isNotNull(), F.lit(False))
+    return rows.where(~F.col("deleted") & gone)
 
 
 def landed_late(of: Layout, position: Column) -> Column:
@@ -160,6 +185,18 @@ def landed_late(of: Layout, position: Column) -> Column:
         return F.lit(False)
     late = (position.getField("input_rank") == 0) & (position.getField("major") >= of.following.since_micros)
     return F.coalesce(late, F.lit(False))
+
+
+def _counts_from(of: Layout, counts_from: Column, newest_change: Column) -> Column:
+    """Before which position nothing counts of a key: its newest insert or delete, or a TRUNCATE of its table."""
+    if of.following is None or of.following.truncated is None:
+        return counts_from
+    truncated = F.when(newest_change.isNotNull(), _literal(of.following.truncated))
+    return F.when(counts_from.isNull() | (truncated > counts_from), truncated).otherwise(counts_from)
+
+
+def _is_a_change(position: Column) -> Column:
+    return position.getField("input_rank") == 1
 
 
 def _literal(position: ChangePosition) -> Column:

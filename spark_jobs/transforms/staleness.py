@@ -6,7 +6,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 # Columns of our own begin with "_", which no column of a contract does.
-_KNOWN = ("first_position", "last_position", "label_position", "counts_from", "source_file", "stale_since")
+_POSITIONS = ("first_position", "last_position", "label_position", "counts_from", "newest_change")
+_KNOWN = (*_POSITIONS, "source_file", "stale_since")
 
 
 def mark_stale(rows: DataFrame, quarantined: DataFrame | None) -> DataFrame:

@@ -11,6 +11,7 @@ RESERVED_COLUMNS = frozenset(
         "last_position",
         "label_position",
         "counts_from",
+        "newest_change",
         "first_early",
         "changed_seq",
         "deleted",

@@ -51,15 +51,9 @@ def next_span(
     seen: recorded.Recorded,
     rejected: frozenset[Landing],
     newest: BronzeAt,
-    *,
-    rebuild: bool,
 ) -> Span:
-    """What the attempt takes in whose branch was cut from what `seen` tells of.
-
-    Args:
-        rebuild: Whether silver is to be rebuilt, also where the contract does not ask for it.
-    """
-    rebuild = rebuild or recorded.must_rebuild(branch, seen, problem.contract_hash())
+    """What the attempt takes in whose branch was cut from what `seen` tells of."""
+    rebuild = recorded.must_rebuild(branch, seen, problem.contract_hash())
     rebuild |= seen.rejected_files != rejected_digest(problem, rejected, seen.upstream)
     refused = waiting(problem, "silver", seen)
     if refused is None and rebuild:

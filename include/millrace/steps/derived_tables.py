@@ -69,7 +69,7 @@ def silver_schema(source: Source) -> Schema:
     ids = count(1)
     columns = {name: column for name, column in source.columns.items() if name != "event_timestamp"}
     # counts_from: the newest insert or delete that a change told of; first_early: known before the row's own event.
-    positions = ("first_position", "last_position", "label_position", "counts_from")
+    positions = ("first_position", "last_position", "label_position", "counts_from", "newest_change")
     return Schema(
         *_fields(ids, (("row_key", StringType()), ("event_timestamp", TimestamptzType()))),
         *_fields(ids, _typed(columns)),

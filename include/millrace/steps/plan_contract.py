@@ -116,14 +116,14 @@ def _rows(spark: SparkSession, problem: Problem, known: Problem | None, silver: 
     if silver.upstream is None or bronze is None:
         return None
     rejected = rejected_files(problem)
-    read = read_rows(spark, problem, until=silver.bronze, without=rejected).persist()
+    read = read_rows(spark, problem, until=silver.bronze, following=silver.following, without=rejected).persist()
     try:
         judged = judged_rows(read, problem)
         counts = receipt(judged)
         quarantined: DataFrame | None
         if known is not None:
             # Not the quarantine table: it keeps rows for a time only.
-            earlier = read_rows(spark, known, until=silver.bronze, without=rejected)
+            earlier = read_rows(spark, known, until=silver.bronze, following=silver.following, without=rejected)
             quarantined = broken(judged_rows(earlier, known))
         else:
             quarantined = _quarantined(spark, problem, str(silver.contract_hash), rejected)

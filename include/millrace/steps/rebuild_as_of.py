@@ -87,14 +87,14 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
 def _write_silver(spark: SparkSession, problem: Problem, at: datetime, branch: lake.Branch, until: BronzeAt) -> None:
     seen = recorded.of_silver(problem, branch.name)
     rejected = rejected_files(problem)
-    read = read_rows(spark, problem, until=until, without=rejected, ingested_by=at)
-    rows = judged_rows(read, problem)
-    if rows.isEmpty():
-        raise _nothing(problem, at, "no row")
     following = None
     if until.changes is not None:
         table = names.bronze_changes(problem.source_name)
         following = followed(spark, table, after=None, until=until.changes, ingested_by=at)
+    read = read_rows(spark, problem, until=until, following=following, without=rejected, ingested_by=at)
+    rows = judged_rows(read, problem)
+    if rows.isEmpty():
+        raise _nothing(problem, at, "no row")
     properties = {
         lake.BRANCH_PROPERTY: branch.name,
         **recorded.taken_in(until, following),
@@ -108,8 +108,9 @@ def _write_silver(spark: SparkSession, problem: Problem, at: datetime, branch: l
         problem,
         rows,
         target,
+        every_version=lambda: rows,
         quarantined=None,
-        following=(None, following),
+        following=following,
         sequence=seen.changed_seq + 1,
         empty=False,
         rebuild=True,

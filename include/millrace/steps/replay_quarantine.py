@@ -80,10 +80,15 @@ def _quarantined(
     rows = rows.where(f"contract_hash = '{problem.contract_hash()}'")
     rows = not_of(spark, rejected, rows, landed="position.major")
     assert seen.upstream is not None
-    read = read_rows(spark, problem, until=seen.bronze, without=rejected)
+    read = _bronze(spark, problem, seen)
     # What ended a row at the same position was no row to be judged.
     read = read.where(f"NOT change <=> '{DELETE}'")
     return rows, read.join(rows.select("position"), "position", "left_semi").persist()
+
+
+def _bronze(spark: SparkSession, problem: Problem, seen: recorded.Recorded) -> DataFrame:
+    """The rows of bronze as far as silver has come."""
+    return read_rows(spark, problem, until=seen.bronze, following=seen.following, without=rejected_files(problem))
 
 
 def _told(*, judged: int, released: int = 0, snapshot_id: int | None = None) -> dict[str, Any]:
@@ -126,19 +131,18 @@ def _to_silver(
         recorded.RECEIPT: json.dumps(moved),
         recorded.REPLAYED: replay.mark,
     }
-    is_written = write_silver(
+    write_silver(
         spark,
         problem,
         replay.found,
         Target(branch.table, branch.name, branch.base, properties),
+        every_version=lambda: judged_rows(_bronze(spark, problem, seen), problem),
         quarantined=replay.left,
-        following=(seen.following, seen.following),
+        following=seen.following,
         sequence=sequence,
         empty=recorded.is_empty(branch.table, branch.name),
         rebuild=False,
     )
-    # What began or ended these rows, silver knows since they came.
-    assert is_written
     written = written_to(branch, run_id) | {"rebuilt": False, "receipt": moved, "over_limit": []}
     published = check_silver_data(spark, problem, written)
     return int(published["snapshot_id"])

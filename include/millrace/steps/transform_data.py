@@ -1,7 +1,9 @@
 """Bronze to quarantine and silver: the new rows, judged by the contract and merged, on a branch that no one reads."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,7 +12,7 @@ from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import BronzeAt, Landing, Span, over_limit
-from millrace.domain.following import Following, both
+from millrace.domain.following import Following, together
 from millrace.steps import recorded
 from millrace.steps.batch_span import bronze_to_read, is_gold_first, is_settled, next_span
 from millrace.steps.changes_table import OFFSETS
@@ -40,6 +42,7 @@ class _Batch:
     following: Following | None
     """What the changes tell of the table as a whole, up to the end of the span."""
     rows: DataFrame
+    every_version: Callable[[], DataFrame]
     receipt: Receipt
     attempt: str
     run_id: str
@@ -83,43 +86,29 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
     with dropped_on_failure(branch):
         # What counts is what the branch's base says: main may have moved since the look above.
         seen = recorded.of_silver(problem, branch.name)
-        for rebuild in (False, True):
-            written = _take_in(spark, problem, branch, seen, bronze, rebuild=rebuild, attempt=attempt, run_id=run_id)
-            if written is not None:
-                return written
-        raise AssertionError("a rebuild needs nothing of what was there")
+        rejected = rejected_files(problem)
+        span = next_span(problem, branch, seen, rejected, bronze)
+        following = _following(spark, problem, span, seen)
 
+        def read(after: BronzeAt | None) -> DataFrame:
+            rows = read_rows(spark, problem, after=after, until=span.up_to, following=following, without=rejected)
+            return judged_rows(rows, problem)
 
-def _take_in(
-    spark: SparkSession,
-    problem: Problem,
-    branch: lake.Branch,
-    seen: recorded.Recorded,
-    bronze: BronzeAt,
-    *,
-    rebuild: bool,
-    attempt: str,
-    run_id: str,
-) -> dict[str, Any] | None:
-    """What `transform_data` returns; None where only a rebuild can tell what silver must hold."""
-    rejected = rejected_files(problem)
-    span = next_span(problem, branch, seen, rejected, bronze, rebuild=rebuild)
-    following = _following(spark, problem, span, seen)
-    read = read_rows(spark, problem, after=span.taken_in, until=span.up_to, without=rejected)
-    with kept(judged_rows(read, problem), problem) as rows:
-        with phase(f"judge {problem.source_name}") as told:
-            counts = receipt(rows)
-            told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
-        batch = _Batch(problem, span, rejected, following, rows, counts, attempt, run_id)
-        # Files that were set aside, or rejected, bring no row; nor do the tombstones of a topic.
-        if counts.rows_read == 0 and not span.rebuild and following == seen.following:
-            if rejected or span.changes_until != seen.changes:
-                _pass_over(batch, branch, changed_seq=seen.changed_seq)
-            else:
-                lake.drop_branch(branch)
-            return nothing_new(branch.table, run_id)
-        quarantined = _publish_quarantine(spark, batch)
-        return _write_silver(spark, batch, branch, quarantined, seen)
+        with kept(read(span.taken_in), problem) as rows:
+            with phase(f"judge {problem.source_name}") as told:
+                counts = receipt(rows)
+                told |= {"rows": counts.rows_read, "quarantined": counts.rows_quarantined}
+            every_version = partial(read, None)
+            batch = _Batch(problem, span, rejected, following, rows, every_version, counts, attempt, run_id)
+            # Files that were set aside, or rejected, bring no row; nor do the tombstones of a topic.
+            if counts.rows_read == 0 and not span.rebuild and following == seen.following:
+                if rejected or span.changes_until != seen.changes:
+                    _pass_over(batch, branch, changed_seq=seen.changed_seq)
+                else:
+                    lake.drop_branch(branch)
+                return nothing_new(branch.table, run_id)
+            quarantined = _publish_quarantine(spark, batch)
+            return _write_silver(spark, batch, branch, quarantined)
 
 
 def _following(spark: SparkSession, problem: Problem, span: Span, seen: recorded.Recorded) -> Following | None:
@@ -128,7 +117,7 @@ def _following(spark: SparkSession, problem: Problem, span: Span, seen: recorded
         return before
     assert span.changes_until is not None
     table = names.bronze_changes(problem.source_name)
-    return both(before, followed(spark, table, after=span.changes_after, until=span.changes_until))
+    return together([before, followed(spark, table, after=span.changes_after, until=span.changes_until)])
 
 
 def _pass_over(batch: _Batch, branch: lake.Branch, *, changed_seq: int) -> None:
@@ -162,8 +151,8 @@ def _publish_quarantine(spark: SparkSession, batch: _Batch) -> DataFrame | None:
 
 
 def _write_silver(
-    spark: SparkSession, batch: _Batch, branch: lake.Branch, quarantined: DataFrame | None, seen: recorded.Recorded
-) -> dict[str, Any] | None:
+    spark: SparkSession, batch: _Batch, branch: lake.Branch, quarantined: DataFrame | None
+) -> dict[str, Any]:
     span = batch.span
     told_receipt = batch.receipt.as_json() | _offsets(batch)
     more = {recorded.CHANGED_SEQ: str(span.sequence), recorded.RECEIPT: json.dumps(told_receipt)}
@@ -171,19 +160,18 @@ def _write_silver(
     target = Target(branch.table, branch.name, branch.base, batch.properties(branch, **more))
     empty = recorded.is_empty(branch.table, branch.name)
     with phase(f"write {branch.table}") as told:
-        is_written = write_silver(
+        write_silver(
             spark,
             batch.problem,
             batch.rows,
             target,
+            every_version=batch.every_version,
             quarantined=quarantined,
-            following=(seen.following, batch.following),
+            following=batch.following,
             sequence=span.sequence,
             empty=empty,
             rebuild=span.rebuild,
         )
-        if not is_written:
-            return None
         written = written_to(branch, batch.run_id)
         told["changed"] = written["changed"]
     return {
