@@ -60,32 +60,37 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         if part is None:
             lake.drop_branch(branch)
             return _told(table, nothing_new(table, run_id)["snapshot_id"], Arrived(0, {}, 0, frozenset(), None), left=0)
-        read = read_range(spark, get_settings().kafka_servers, part)
-        with phase(f"look at {part.topic}") as told:
-            arrived = look_at(read, problem.source.columns)
-            told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
-        _demand_table(problem, part.topic, arrived)
-        before = recorded_offsets(table, branch.name)
-        if before and part.topic not in before:
-            words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
-            log.warning(words, problem.problem, ", ".join(before))
-        properties = {
-            **said_again(table, branch.name),
-            lake.BRANCH_PROPERTY: branch.name,
-            OFFSETS: offsets_after(part, before),
-            ROWS: str(arrived.messages),
-            RUN_ID: run_id,
-        }
-        if arrived.committed_until:
-            # Without a zone, as Spark collects it, it is of this machine's.
-            properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
-        with phase(f"write {table}"):
-            target = Target(table, branch.name, branch.base, properties)
-            append_changes(read, target, ingested_at=datetime.now(UTC), run_id=run_id)
-            written = written_to(branch, run_id)
+        with read_range(spark, get_settings().kafka_servers, part) as arriving:
+            with phase(f"look at {part.topic}") as told:
+                arrived = look_at(arriving, problem.source.columns)
+                told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
+            _demand_table(problem, part.topic, arrived)
+            with phase(f"write {table}"):
+                target = Target(table, branch.name, branch.base, _properties(problem, branch, part, arrived, run_id))
+                append_changes(arriving, target, ingested_at=datetime.now(UTC), run_id=run_id)
+                written = written_to(branch, run_id)
         _demand_once(spark, branch, written["snapshot_id"], part, arrived)
         left = waits.messages - part.messages
         return _told(table, lake.publish(branch), arrived, left=left)
+
+
+def _properties(problem: Problem, branch: lake.Branch, part: Range, arrived: Arrived, run_id: str) -> dict[str, str]:
+    """What the commit of a range is stamped with."""
+    before = recorded_offsets(branch.table, branch.name)
+    if before and part.topic not in before:
+        words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
+        log.warning(words, problem.problem, ", ".join(before))
+    properties = {
+        **said_again(branch.table, branch.name),
+        lake.BRANCH_PROPERTY: branch.name,
+        OFFSETS: offsets_after(part, before),
+        ROWS: str(arrived.messages),
+        RUN_ID: run_id,
+    }
+    if arrived.committed_until:
+        # Without a zone, as Spark collects it, it is of this machine's.
+        properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
+    return properties
 
 
 def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -> dict[str, Any]:
