@@ -1,7 +1,7 @@
 """Messages of a topic → bronze: a range that begins where the last one ended, published with its new end."""
 
-import json
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from millrace.adapters import lake, topics
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.domain.change_offsets import Range, bounded
-from millrace.domain.source_columns import differences
+from millrace.domain.change_offsets import Range, bounded, newest_of_rest
+from millrace.domain.source_columns import differences, row_in
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
@@ -31,6 +31,8 @@ from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_ran
 from spark_jobs.fenced_write import Target
 
 log = logging.getLogger(__name__)
+LOOKED_AT = 200
+"""Of the messages that a run leaves to the next, so many of the newest are looked at for how the table is now."""
 
 
 def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
@@ -64,7 +66,10 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
             with phase(f"look at {part.topic}") as told:
                 arrived = look_at(arriving, problem.source.columns)
                 told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
-            _demand_table(problem, part.topic, arrived)
+            newest = topics.values_at(part.topic, arrived.newest)
+            # A run that may not take all would else be stopped by rows from before the table was put right.
+            rest = topics.values(newest_of_rest(waits, part, LOOKED_AT))
+            _demand_table(problem, part.topic, [row for value in (*newest, *rest) if (row := row_in(value))])
             with phase(f"write {table}"):
                 target = Target(table, branch.name, branch.base, _properties(problem, branch, part, arrived, run_id))
                 append_changes(arriving, target, ingested_at=datetime.now(UTC), run_id=run_id)
@@ -105,9 +110,8 @@ def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -
     }
 
 
-def _demand_table(problem: Problem, topic: str, arrived: Arrived) -> None:
+def _demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """What the newest rows tell of the table: one that the contract cannot be true of stops the source."""
-    rows = [json.loads(value)["after"] for value in topics.values_at(topic, arrived.newest)]
     if not rows:
         return
     found, columns, table = differences(problem.source, rows), problem.source.columns, problem.change_table
