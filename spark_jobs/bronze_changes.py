@@ -1,10 +1,12 @@
 """A range of a Kafka topic, read as one batch and appended to bronze with its offsets in the same commit."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -30,12 +32,14 @@ class Arrived:
     committed_until: datetime | None
 
 
-def read_range(spark: SparkSession, servers: str, part: Range) -> DataFrame:
-    """The committed messages of a range, parsed.
-
-    Spark reads them again in each action: offsets are fixed, so it finds the same.
-    """
-    return parse(read_messages(spark, servers, part))
+@contextmanager
+def read_range(spark: SparkSession, servers: str, part: Range) -> Iterator[DataFrame]:
+    """The committed messages of a range, parsed; read from Kafka once, and kept on disk as long as the block runs."""
+    changes = parse(read_messages(spark, servers, part)).drop("before").persist(StorageLevel.DISK_ONLY)
+    try:
+        yield changes
+    finally:
+        changes.unpersist()
 
 
 def read_messages(spark: SparkSession, servers: str, part: Range) -> DataFrame:
@@ -83,7 +87,7 @@ def look_at(changes: DataFrame, columns: Iterable[str]) -> Arrived:
 def append_changes(changes: DataFrame, target: Target, *, ingested_at: datetime, run_id: str) -> None:
     """Append parsed messages, with their bytes as they came."""
     told = {"ingested_at": F.lit(ingested_at), "run_id": F.lit(run_id)}
-    append(changes.drop("before", "after").withColumns(told), target)
+    append(changes.drop("after").withColumns(told), target)
 
 
 def written_twice(

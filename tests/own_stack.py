@@ -36,6 +36,8 @@ def enter() -> None:
         "MILLRACE_ENV_FILE": str(HOME / ".env"),
         "MILLRACE_PORT_OFFSET": str(PORT_OFFSET),
         "MILLRACE_PROBLEMS_DIR": str(PROBLEMS),
+        # A test waits for the keeper's next look, or the one after.
+        "MILLRACE_CONNECTORS_LOOK_SECONDS": "1",
     }
     (ROOT / PROBLEMS).mkdir(parents=True, exist_ok=True)
     ensure_env_file(env_file())

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from infra.connectors.topics import ensure_topic
 from millrace.adapters import topics
@@ -55,19 +55,37 @@ class Sender:
             }
         )
         self.producer.init_transactions(30)
+        self.admin = AdminClient({"bootstrap.servers": get_settings().kafka_servers, "log_level": 0})
+        self.newest = -1
 
     def begin(self, *messages: dict[str, Any]) -> None:
         """Sends messages in a transaction that stays open."""
         self.producer.begin_transaction()
         for message in messages:
-            self.producer.produce(self.topic, **message)
+            self.producer.produce(self.topic, on_delivery=self._delivered, **message)
         assert self.producer.flush(30) == 0
 
     def commit(self) -> None:
         self.producer.commit_transaction(30)
+        self._await_marker()
 
     def abort(self) -> None:
         self.producer.abort_transaction(30)
+        self._await_marker()
+
+    def _delivered(self, _error: object, message: Message) -> None:
+        self.newest = int(message.offset() or 0)
+
+    def _await_marker(self) -> None:
+        """The producer is told before the topic has the end of the transaction, and only then its messages count."""
+        place = TopicPartition(self.topic, 0)
+
+        def is_written() -> bool:
+            # Its very end: the last stable one stands before the transactions of others.
+            answer = self.admin.list_offsets({place: OffsetSpec.latest()}, request_timeout=10)[place]
+            return int(answer.result(10).offset) > self.newest + 1
+
+        await_that("the end of the transaction is written", is_written, seconds=30)
 
     def send(self, *messages: dict[str, Any]) -> None:
         self.begin(*messages)

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
         default="", description="REST interface of Kafka Connect; empty means the native stack's."
     )
     kafka_connect_password: SecretStr = Field(default=SecretStr(""), description="Of its user `millrace`.")
+    connectors_look_seconds: float = Field(
+        default=3.0, gt=0, description="How often the keeper of the connectors looks whether each is as it should."
+    )
 
     s3_endpoint: str = Field(default="", description="Any S3 endpoint; empty means the MinIO of the native stack.")
     s3_region: str = Field(default="us-east-1", description="Region that S3 clients name.")

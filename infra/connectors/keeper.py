@@ -20,15 +20,13 @@ from millrace.contract.loading import load_problems
 from millrace.contract.problem import Problem
 from millrace.settings import Settings
 
-LOOK_SECONDS = 3.0
-
 
 def keep(settings: Settings) -> None:
     """Never returns. What it does is told on standard output, what is missing in the report."""
     keeper = Keeper(settings)
     while True:
         keeper.look()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(settings.connectors_look_seconds)
 
 
 class Keeper:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from millrace.domain.source_columns import differences
+from millrace.domain.source_columns import differences, row_in
 from tests.steps.transforming import problem_named
 
 SOURCE = problem_named("columns").source
@@ -56,3 +56,12 @@ def test_a_boolean_may_come_as_a_text_or_number_that_says_one() -> None:
     source = SOURCE.model_copy(update={"columns": columns})
     for value, is_one in ((True, True), ("yes", True), (0, True), ("maybe", False), (2, False), ("", True)):
         assert ("gift" in differences(source, [ROW | {"gift": value}]).retyped) != is_one
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"{", b"\xff", b"[1]", b"null", b'{"op": "d", "after": null}', b'{"after": [1]}', b"[" * 100_000, b'{"op": 1}'],
+)
+def test_a_message_without_a_row_tells_nothing(value: bytes) -> None:
+    assert row_in(value) is None
+    assert row_in(b'{"op": "c", "after": {"id": 1}}') == {"id": 1}

@@ -32,6 +32,7 @@ def running(*services: str) -> Iterator[None]:
         "MILLRACE_ENV_FILE": str(small_stack.HOME / ".env"),
         "MILLRACE_PORT_OFFSET": str(small_stack.PORT_OFFSET),
         "MILLRACE_PROBLEMS_DIR": str(PROBLEMS),
+        "MILLRACE_CONNECTORS_LOOK_SECONDS": "0.7",
     }
     before = {name: os.environ.get(name) for name in ours}
     with small_stack.fresh():
@@ -43,7 +44,7 @@ def running(*services: str) -> Iterator[None]:
             small_stack.up(*services)
             yield
         finally:
-            small_stack.down()
+            small_stack.discard()
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
             get_settings.cache_clear()

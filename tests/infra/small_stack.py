@@ -1,9 +1,11 @@
 """A stack of two services beside all others: supervisord, Postgres and MinIO come up in three seconds."""
 
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from infra.env_file import ensure_env_file
@@ -11,6 +13,7 @@ from infra.paths import short_folder
 from infra.services import wanted
 from infra.services.postgres_server import outside_room
 from infra.services.service import Service
+from infra.stack import supervisor
 from infra.stack.down import bring_down
 from infra.stack.up import bring_up
 from millrace.settings import ROOT, Settings
@@ -41,6 +44,17 @@ def down() -> int:
     return bring_down(settings(), say=lambda _words: None)
 
 
+def discard() -> None:
+    """The same where the state goes, too: Connect would wait half a minute for a broker that a test has ended."""
+    for name, told in supervisor.states(settings()).items():
+        if name in ("kafka", "kafka_connect") and told["statename"] not in (*supervisor.STOPPED, "STOPPING"):
+            # Told before, it is not started again.
+            supervisor.calls(settings()).stopProcess(name, False)
+            with suppress(ProcessLookupError):
+                os.kill(told["pid"], signal.SIGKILL)
+    down()
+
+
 @contextmanager
 def fresh() -> Iterator[Path]:
     """An empty state folder, nothing running before and after."""
@@ -49,7 +63,7 @@ def fresh() -> Iterator[Path]:
     try:
         yield HOME
     finally:
-        down()
+        discard()
         wipe()
 
 

@@ -26,6 +26,7 @@ from millrace.contract.source_epoch import SourceEpoch
 from millrace.domain.change_offsets import BrokenOffsetsError, Recorded
 from millrace.settings import get_settings
 from millrace.steps.change_backlog import waiting_changes
+from millrace.steps.changes_state import changes_state
 from millrace.steps.changes_table import COMMITTED_UNTIL, OFFSETS, RESUMED, SCHEMA, offsets_after, recorded_offsets
 from millrace.steps.resnapshot import give_up_offsets
 from tests.infra import small_stack
@@ -353,7 +354,7 @@ def test_status_tells_how_far_changes_have_come_and_what_is_not_known(problem: P
     assert "What is served and behind is not known: The catalog of the lake cannot be reached" in said
     assert " bytes behind, " in said
     supervisor.calls(get_settings()).stopProcess("source_database")
-    assert "not known: The source database cannot be reached" in millrace("status", "orders")
+    assert "not known: The source database cannot be reached" in changes_state(problem).slot
 
 
 def arrived_all(keys: list[str]) -> int:

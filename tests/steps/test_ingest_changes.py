@@ -297,6 +297,21 @@ def test_a_column_that_left_the_table_stops_the_source_until_a_newer_row_has_it(
     assert len(bronze(problem)) == 5
 
 
+@pytest.mark.parametrize("problem", [{"max_rows": 10}], indirect=True)
+def test_a_backlog_of_more_than_one_run_from_before_the_column_was_put_back_is_worked_off(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    sender.send(*(change("u", before=ROW, after=without("size")) for _ in range(15)))
+    with pytest.raises(VerdictError, match="lacks a column of the contract: size"):
+        ingest(spark, problem, "first")
+    broken = {"key": b"{}", "value": b"[1", "headers": []}
+    sender.send(
+        change("u", before=ROW, after=ROW), change("d", before=ROW), change("d", before=ROW) | {"value": None}, broken
+    )
+    assert [ingest(spark, problem, f"run-{n}")["left"] for n in range(3)] == [11, 1, 0]
+    assert len(bronze(problem)) == 19
+
+
 def test_a_column_that_the_contract_got_does_not_stop_what_waits_from_before(
     spark: SparkSession, problem: Problem, sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,12 +14,14 @@ from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch
+from millrace.steps.decide_batch import decide
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.load_warehouse import load_warehouse
 from millrace.steps.pending import pending_transform
 from millrace.steps.plan_contract import plan_contract
 from millrace.steps.rebuild_as_of import rebuild_as_of
 from millrace.steps.recorded import RECEIPT
+from millrace.steps.refused_batches import refused_batches
 from millrace.steps.replay_quarantine import replay_quarantine
 from tests.steps.transforming import (
     gold,
@@ -275,3 +277,50 @@ def test_what_was_known_at_a_time_and_what_a_contract_would_change_tell_of_chang
     rows = plan_contract(spark, Problem.model_validate(stricter)).rows
     assert rows is not None
     assert (rows.read, rows.compared.entering, rows.silver_before, rows.silver_after) == (3, 1, 1, 0)
+
+
+def test_a_refused_purge_can_be_accepted_though_changes_go_on_coming(
+    spark: SparkSession, sender: Sender, problem: Problem
+) -> None:
+    content = problem.model_dump(exclude_defaults=True)
+    content["sources"][problem.source_name]["quality"] |= {"max_row_count_drop": 0.1}
+    strict = Problem.model_validate(content)
+    to_gold(spark, strict, bring(spark, strict, sender, *(change("c", after=row(f"k{n}"), lsn=n) for n in range(9))))
+    purge = [change("d", before=row(f"k{n}"), lsn=20 + n) for n in range(5)]
+    with pytest.raises(VerdictError, match="max_row_count_drop"):
+        to_gold(spark, strict, bring(spark, strict, sender, *purge))
+    [batch] = refused_batches(strict)
+    # More comes, and for a while it is not judged again: each time it would be another batch.
+    to_gold(spark, strict, bring(spark, strict, sender, change("c", after=row("k9"), lsn=30)))
+    assert (len(gold(strict)), refused_batches(strict)) == (9, [batch])
+    impatient = with_changes(strict, {**FOLLOWED, "retry_seconds": 0.001})
+    with pytest.raises(VerdictError, match="max_row_count_drop"):
+        to_gold(spark, impatient, "again")
+    assert len(refused_batches(strict)) == 2
+
+    decide(strict, batch.batch, "accepted", actor="tests", reason="a purge")
+    to_gold(spark, strict, "accepted")
+    assert set(gold(strict)) == {f'["k{n}"]' for n in range(5, 9)}
+    to_gold(spark, strict, "the rest")
+    assert set(gold(strict)) == {f'["k{n}"]' for n in range(5, 10)}
+
+
+def test_a_silver_of_an_earlier_version_is_built_anew_and_until_then_nothing_else_is_built_of_it(
+    spark: SparkSession, problem: Problem, sender: Sender
+) -> None:
+    ingest(problem, "a", "k1,2026-01-01,5,file,1,1")
+    to_gold(spark, problem, bring(spark, problem, sender, change("c", after=row("k2"), lsn=10)))
+    with (
+        lake.catalog()
+        .load_table(names.silver(problem.source_name))
+        .update_schema(allow_incompatible_changes=True) as update
+    ):
+        update.delete_column("newest_change")
+    assert "gives silver other columns" in (pending_transform(problem) or "")
+    with pytest.raises(VerdictError, match="other columns"):
+        replay_quarantine(spark, problem, attempt="replay", run_id="replay")
+    with pytest.raises(VerdictError, match="other columns"):
+        rebuild_as_of(spark, problem, datetime.now(UTC))
+    to_gold(spark, problem, "new version")
+    assert silver(problem)[KEY_2]["newest_change"] is not None
+    assert set(gold(problem)) == {KEY_1, KEY_2}

@@ -6,7 +6,7 @@ import time
 from millrace.settings import get_settings
 
 OUTDATED_SECONDS = 60.0
-"""It looks every three seconds; a look at services that do not answer takes longer."""
+"""It looks every few seconds; a look at services that do not answer takes longer."""
 WHOLE_DATABASE = "source database"
 
 

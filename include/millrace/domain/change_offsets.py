@@ -136,6 +136,12 @@ def bounded(waits: Range, max_rows: int) -> Range | None:
     )
 
 
+def newest_of_rest(waits: Range, part: Range, most: int) -> Range:
+    """Of what a run leaves to the next, the last messages of each partition, so many at most."""
+    start = {partition: max(part.end[partition], end - most) for partition, end in waits.end.items()}
+    return Range(waits.topic, waits.topic_id, start, waits.end)
+
+
 def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> BrokenOffsetsError:
     return BrokenOffsetsError(
         f"The topic of {problem}'s changes is another one than bronze took in",

@@ -4,6 +4,7 @@ By the last ones, because older rows wait in the topic as they were: of a table 
 of a contract that got another column what was not there yet.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,16 @@ class Differences:
     absent: tuple[str, ...]
     lacking: tuple[str, ...]
     retyped: Mapping[str, str]
+
+
+def row_in(value: bytes) -> Mapping[str, Any] | None:
+    """The row that a message says there is now; None in any other, and in one that cannot be read."""
+    try:
+        told = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    row = told.get("after") if isinstance(told, dict) else None
+    return row if isinstance(row, dict) and row else None
 
 
 def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Differences:

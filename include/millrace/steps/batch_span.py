@@ -1,10 +1,13 @@
 """Which rows of bronze one attempt of transform takes in."""
 
+from datetime import UTC, datetime, timedelta
+
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.domain.batches import BronzeAt, Landing, Span
 from millrace.steps import bronze_table, recorded
+from millrace.steps.derived_tables import has_its_columns
 from millrace.steps.refused_batches import rejected_digest, rejected_files, waiting
 
 
@@ -30,7 +33,7 @@ def bronze_to_read(problem: Problem) -> BronzeAt | None:
 
 def is_settled(problem: Problem, seen: recorded.Recorded, bronze: BronzeAt) -> bool:
     """Whether silver holds all of a state of bronze, but for the files that people rejected."""
-    if not seen.holds(bronze, problem.contract_hash()):
+    if not seen.holds(bronze, problem.contract_hash()) or not has_its_columns(problem):
         return False
     return seen.rejected_files == rejected_digest(problem, rejected_files(problem), seen.upstream)
 
@@ -43,6 +46,18 @@ def is_gold_first(problem: Problem, seen: recorded.Recorded) -> bool:
     gold = recorded.of_gold(problem)
     of_gold = waiting(problem, "gold", gold)
     return gold.changed_seq < seen.changed_seq and (of_gold is None or of_gold.state == "accepted")
+
+
+def was_just_refused(problem: Problem, seen: recorded.Recorded, bronze: BronzeAt) -> bool:
+    """Whether a batch waits to be decided to which nothing but changes came, which go on coming.
+
+    Judged with each of them it would be refused each time, as another batch. After `retry_seconds` it is judged again:
+    what came since may have mended it.
+    """
+    refused, changes = waiting(problem, "silver", seen), problem.source.changes
+    if changes is None or refused is None or refused.state != "refused" or refused.span.until != bronze.files:
+        return False
+    return datetime.now(UTC) - refused.at < timedelta(seconds=changes.retry_seconds)
 
 
 def next_span(

@@ -49,9 +49,24 @@ def decide(
 
 
 def in_turn(problem: Problem) -> set[str]:
-    """The batches that are next for their tables. Others are taken in, or a newer one took their place."""
+    """The batches that can be decided: those that are next for their tables, and those beside which only changes came
+    since, which go on coming. Of others a newer one took the place, or they are taken in."""
     next_ones = (waiting(problem, "silver", of_silver(problem)), waiting(problem, "gold", of_gold(problem)))
-    return {one.batch for one in next_ones if one is not None}
+    return {
+        other.batch
+        for one in next_ones
+        if one is not None
+        for other in refused_batches(problem)
+        if other.batch == one.batch or (other.state == "refused" and _differ_by_changes_only(other, one))
+    }
+
+
+def _differ_by_changes_only(one: RefusedBatch, other: RefusedBatch) -> bool:
+    told = [
+        (each.stage, each.contract_hash, replace(each.span, changes_after=None, changes_until=None))
+        for each in (one, other)
+    ]
+    return one.span != other.span and told[0] == told[1]
 
 
 def _demand_in_turn(problem: Problem, refused: RefusedBatch) -> None:

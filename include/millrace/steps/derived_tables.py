@@ -19,8 +19,9 @@ from pyiceberg.types import (
 )
 
 from millrace.adapters import lake
-from millrace.adapters.lake.evolution import fit_columns, set_properties
+from millrace.adapters.lake.evolution import fit_columns, lacks_columns, set_properties
 from millrace.contract import names
+from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, ColumnType, Source
 
@@ -52,6 +53,29 @@ _POSITION = (
 def ensure_silver(problem: Problem) -> str:
     """Create `silver.<source>`, or give it the columns of today's contract."""
     return _ensure(names.silver(problem.source_name), silver_schema(problem.source))
+
+
+def has_its_columns(problem: Problem) -> bool:
+    """Whether silver, where it is there, has the columns that this version of Millrace gives it, and rows with them."""
+    table = names.silver(problem.source_name)
+    there = lake.column_types(table)
+    wanted = {field.name for field in silver_schema(problem.source).fields}
+    return not there or (wanted <= there.keys() and not lacks_columns(table, lake.MAIN))
+
+
+def demand_columns(problem: Problem) -> None:
+    """
+    Raises:
+        VerdictError: If silver was written by a version of Millrace that gave it other columns, and not again since.
+    """
+    if not has_its_columns(problem):
+        raise VerdictError(
+            "This version of Millrace gives silver other columns than it has",
+            place=f"table {names.silver(problem.source_name)}",
+            found="rows that an earlier version wrote",
+            expected="rows with every column of this version",
+            fix="let transform run: it builds silver anew, once",
+        )
 
 
 def ensure_quarantine(problem: Problem) -> str:

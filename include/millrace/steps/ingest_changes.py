@@ -1,7 +1,7 @@
 """Messages of a topic → bronze: a range that begins where the last one ended, published with its new end."""
 
-import json
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,8 @@ from millrace.adapters import lake, topics
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.domain.change_offsets import Range, bounded
-from millrace.domain.source_columns import differences
+from millrace.domain.change_offsets import Range, bounded, newest_of_rest
+from millrace.domain.source_columns import differences, row_in
 from millrace.settings import get_settings
 from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import waiting_changes
@@ -31,6 +31,8 @@ from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_ran
 from spark_jobs.fenced_write import Target
 
 log = logging.getLogger(__name__)
+LOOKED_AT = 200
+"""Of the messages that a run leaves to the next, so many of the newest are looked at for how the table is now."""
 
 
 def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
@@ -61,33 +63,41 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         if part is None:
             lake.drop_branch(branch)
             return _told(table, nothing_new(table, run_id)["snapshot_id"], Arrived(0, {}, 0, frozenset(), None), left=0)
-        read = read_range(spark, get_settings().kafka_servers, part)
-        with phase(f"look at {part.topic}") as told:
-            arrived = look_at(read, problem.source.columns)
-            told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
-        _demand_table(problem, part.topic, arrived)
-        _demand_allowed(problem, part.topic, arrived)
-        before = recorded_offsets(table, branch.name)
-        if before and part.topic not in before:
-            words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
-            log.warning(words, problem.problem, ", ".join(before))
-        properties = {
-            **said_again(table, branch.name),
-            lake.BRANCH_PROPERTY: branch.name,
-            OFFSETS: offsets_after(part, before),
-            ROWS: str(arrived.messages),
-            RUN_ID: run_id,
-        }
-        if arrived.committed_until:
-            # Without a zone, as Spark collects it, it is of this machine's.
-            properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
-        with phase(f"write {table}"):
-            target = Target(table, branch.name, branch.base, properties)
-            append_changes(read, target, ingested_at=datetime.now(UTC), run_id=run_id)
-            written = written_to(branch, run_id)
+        with read_range(spark, get_settings().kafka_servers, part) as arriving:
+            with phase(f"look at {part.topic}") as told:
+                arrived = look_at(arriving, problem.source.columns)
+                told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
+            newest = topics.values_at(part.topic, arrived.newest)
+            # A run that may not take all would else be stopped by rows from before the table was put right.
+            rest = topics.values(newest_of_rest(waits, part, LOOKED_AT))
+            _demand_table(problem, part.topic, [row for value in (*newest, *rest) if (row := row_in(value))])
+            _demand_allowed(problem, part.topic, arrived)
+            with phase(f"write {table}"):
+                target = Target(table, branch.name, branch.base, _properties(problem, branch, part, arrived, run_id))
+                append_changes(arriving, target, ingested_at=datetime.now(UTC), run_id=run_id)
+                written = written_to(branch, run_id)
         _demand_once(spark, branch, written["snapshot_id"], part, arrived)
         left = waits.messages - part.messages
         return _told(table, lake.publish(branch), arrived, left=left)
+
+
+def _properties(problem: Problem, branch: lake.Branch, part: Range, arrived: Arrived, run_id: str) -> dict[str, str]:
+    """What the commit of a range is stamped with."""
+    before = recorded_offsets(branch.table, branch.name)
+    if before and part.topic not in before:
+        words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
+        log.warning(words, problem.problem, ", ".join(before))
+    properties = {
+        **said_again(branch.table, branch.name),
+        lake.BRANCH_PROPERTY: branch.name,
+        OFFSETS: offsets_after(part, before),
+        ROWS: str(arrived.messages),
+        RUN_ID: run_id,
+    }
+    if arrived.committed_until:
+        # Without a zone, as Spark collects it, it is of this machine's.
+        properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
+    return properties
 
 
 def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -> dict[str, Any]:
@@ -102,9 +112,8 @@ def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -
     }
 
 
-def _demand_table(problem: Problem, topic: str, arrived: Arrived) -> None:
+def _demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """What the newest rows tell of the table: one that the contract cannot be true of stops the source."""
-    rows = [json.loads(value)["after"] for value in topics.values_at(topic, arrived.newest)]
     if not rows:
         return
     found, columns, table = differences(problem.source, rows), problem.source.columns, problem.change_table

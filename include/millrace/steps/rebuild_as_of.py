@@ -15,6 +15,7 @@ from millrace.steps import recorded
 from millrace.steps.batch_span import bronze_to_read
 from millrace.steps.build_gold_data import build_gold_data
 from millrace.steps.contract_in_force import is_changed, way_out
+from millrace.steps.derived_tables import demand_columns
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_files
 from spark_jobs.bronze_rows import judged_rows, read_rows
@@ -54,6 +55,7 @@ def _build(spark: SparkSession, problem: Problem, at: datetime, tag: str) -> int
     silver, gold = names.silver(problem.source_name), names.gold(problem.problem)
     if bronze is None or lake.head(gold) is None:
         raise _nothing(problem, at, "no gold yet")
+    demand_columns(problem)
     if is_changed(problem):
         raise VerdictError(
             "The tables follow another contract than the problem file's",

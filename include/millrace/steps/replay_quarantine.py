@@ -13,6 +13,7 @@ from millrace.contract.problem import Problem
 from millrace.steps import recorded
 from millrace.steps.check_silver_data import check_silver_data
 from millrace.steps.contract_in_force import demand_applied
+from millrace.steps.derived_tables import demand_columns
 from millrace.steps.phase import phase
 from millrace.steps.refused_batches import rejected_files, waiting
 from millrace.steps.written import dropped_on_failure, written_to
@@ -158,6 +159,7 @@ def _release(spark: SparkSession, problem: Problem, found: DataFrame, *, attempt
 
 
 def _demand_same_contract(problem: Problem, seen: recorded.Recorded) -> None:
+    demand_columns(problem)
     if seen.contract_hash != problem.contract_hash():
         raise VerdictError(
             "The contract is applied, and silver is not rebuilt by it yet",

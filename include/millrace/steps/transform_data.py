@@ -14,7 +14,7 @@ from millrace.contract.problem import Problem
 from millrace.domain.batches import BronzeAt, Landing, Span, over_limit
 from millrace.domain.following import Following, together
 from millrace.steps import recorded
-from millrace.steps.batch_span import bronze_to_read, is_gold_first, is_settled, next_span
+from millrace.steps.batch_span import bronze_to_read, is_gold_first, is_settled, next_span, was_just_refused
 from millrace.steps.changes_table import OFFSETS
 from millrace.steps.contract_in_force import demand_applied
 from millrace.steps.derived_tables import ensure_quarantine, ensure_silver
@@ -78,7 +78,8 @@ def transform_data(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         return nothing_new(silver, run_id)
     demand_applied(problem)
     seen = recorded.of_silver(problem)
-    if is_settled(problem, seen, bronze) or is_gold_first(problem, seen):
+    waits = is_gold_first(problem, seen) or was_just_refused(problem, seen, bronze)
+    if waits or is_settled(problem, seen, bronze):
         return nothing_new(silver, run_id)
     ensure_silver(problem)
     ensure_quarantine(problem)
