@@ -19,7 +19,7 @@ from pyiceberg.types import (
 )
 
 from millrace.adapters import lake
-from millrace.adapters.lake.evolution import fit_columns, lacks_columns, set_properties
+from millrace.adapters.lake.evolution import fit_columns, set_properties
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
@@ -56,11 +56,9 @@ def ensure_silver(problem: Problem) -> str:
 
 
 def has_its_columns(problem: Problem) -> bool:
-    """Whether silver, where it is there, has the columns that this version of Millrace gives it, and rows with them."""
-    table = names.silver(problem.source_name)
-    there = lake.column_types(table)
-    wanted = {field.name for field in silver_schema(problem.source).fields}
-    return not there or (wanted <= there.keys() and not lacks_columns(table, lake.MAIN))
+    """Whether the rows of silver, where it is there, were written with every column that this version gives it."""
+    there = lake.column_types(names.silver(problem.source_name))
+    return not there or {field.name for field in silver_schema(problem.source).fields} <= there.keys()
 
 
 def demand_columns(problem: Problem) -> None:
