@@ -11,7 +11,9 @@ from millrace.contract.source_epoch import HEADER, TEXT
 ROW = "map<string, string>"
 """A row of the source: column → value as JSON writes it, a text without its quotes."""
 _SOURCE = "struct<lsn: bigint, sequence: string, txId: bigint, ts_us: bigint, snapshot: string>"
-VALUE = f"struct<op: string, source: {_SOURCE}, before: {ROW}, after: {ROW}>"
+_THERE = "struct<_: string>"
+"""An object, of which nothing is read but that it is there: to read its fields costs more than all the rest."""
+VALUE = f"struct<op: string, source: {_SOURCE}, before: {_THERE}, after: {_THERE}>"
 WITH_ROW_AFTER = ("c", "u", "r")
 OPERATIONS = (*WITH_ROW_AFTER, "d", "t")
 TIMES = (-62_135_510_400_000_000, 253_402_214_400_000_000)
@@ -25,7 +27,7 @@ def parse(messages: DataFrame) -> DataFrame:
         messages: key, value (binary) and headers, besides whatever else.
 
     Returns:
-        operation, epoch, lsn, transaction_id, committed_at, snapshot, malformed, before and after, instead of headers.
+        operation, epoch, lsn, transaction_id, committed_at, snapshot and malformed, instead of headers.
     """
     told = F.from_json(_text("value"), VALUE)
     # Once, as a column of its own: it is looked at nine times.
@@ -38,8 +40,6 @@ def parse(messages: DataFrame) -> DataFrame:
         "transaction_id": source.getField("txId"),
         "committed_at": F.timestamp_micros(source.getField("ts_us")),
         "snapshot": source.getField("snapshot"),
-        "before": F.col("_told").getField("before"),
-        "after": F.col("_told").getField("after"),
     }
     read = read.withColumn("malformed", _malformed())
     readable = {name: F.when(F.col("malformed").isNull(), column) for name, column in value.items()}
@@ -72,8 +72,8 @@ def _position(source: Column) -> Column:
     wrote before that row was read, and committed after, has an earlier one, and the row does not know of it. This is
     the first part of `sequence`, absent until a first transaction was read; before that `lsn` rises.
     """
-    told = F.from_json(source.getField("sequence"), "array<string>")
-    return F.coalesce(F.get(told, 0).try_cast("bigint"), source.getField("lsn"))
+    told = F.regexp_extract(source.getField("sequence"), r'^\["(\d+)"', 1)
+    return F.coalesce(told.try_cast("bigint"), source.getField("lsn"))
 
 
 _EPOCH = TEXT.pattern.replace("?P<since>", "").replace("?P<system_identifier>", "").replace("?P<timeline>", "")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from millrace.domain.source_columns import differences, row_in
+from millrace.domain.source_columns import differences, newest_commit, row_in
 from tests.steps.transforming import problem_named
 
 SOURCE = problem_named("columns").source
@@ -65,3 +65,16 @@ def test_a_boolean_may_come_as_a_text_or_number_that_says_one() -> None:
 def test_a_message_without_a_row_tells_nothing(value: bytes) -> None:
     assert row_in(value) is None
     assert row_in(b'{"op": "c", "after": {"id": 1}}') == {"id": 1}
+
+
+def test_the_newest_commit_is_that_of_the_newest_message_that_tells_one() -> None:
+    told = [
+        b"no json",
+        b'{"source": {"ts_us": 5000000}}',
+        b'{"source": {"ts_us": 7000000}}',
+        b'{"source": {"ts_us": 1e30}}',
+    ]
+    newest = newest_commit([*told, b'{"source": {"ts_us": 1e30}}'])
+    assert newest is not None
+    assert newest.timestamp() == 7
+    assert newest_commit([b"{}", b"[1]", b"[" * 100_000]) is None

@@ -1,7 +1,7 @@
 """Topics of Kafka: their offsets, and how long their oldest message waits. Every question ends within seconds."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from confluent_kafka import (
@@ -104,21 +104,6 @@ def values(part: Range) -> list[bytes]:
         elif (value := message.value()) is not None:
             found.append(value)
     return found
-
-
-def values_at(topic: str, places: Iterable[tuple[int, int]]) -> list[bytes]:
-    """The values of the messages at these partitions and offsets, from the first that was sent to the last.
-
-    Raises:
-        MillraceError: If the broker does not answer within seconds, or one of them is gone.
-    """
-    found = [(message.timestamp()[1], place, message.value()) for place in places if (message := _at(topic, *place))]
-    return [value for _, _, value in sorted(found, key=lambda one: one[:2]) if value is not None]
-
-
-def _at(topic: str, partition: int, offset: int) -> Message | None:
-    start = Range(topic, "", {partition: offset}, {partition: offset + 1})
-    return next((message for _, message in _read(start, {partition}, READ_ONE)), None)
 
 
 def _read(part: Range, waiting: set[int], options: Options) -> Iterator[tuple[int, Message | None]]:

@@ -136,10 +136,10 @@ def bounded(waits: Range, max_rows: int) -> Range | None:
     )
 
 
-def newest_of_rest(waits: Range, part: Range, most: int) -> Range:
-    """Of what a run leaves to the next, the last messages of each partition, so many at most."""
-    start = {partition: max(part.end[partition], end - most) for partition, end in waits.end.items()}
-    return Range(waits.topic, waits.topic_id, start, waits.end)
+def newest_of(part: Range, most: int) -> Range:
+    """The last messages of each partition, so many at most."""
+    start = {partition: max(part.start[partition], end - most) for partition, end in part.end.items()}
+    return Range(part.topic, part.topic_id, start, part.end)
 
 
 def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> BrokenOffsetsError:

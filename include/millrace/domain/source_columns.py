@@ -6,8 +6,9 @@ of a contract that got another column what was not there yet.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from millrace.contract.constraints import RAW_PATTERNS
@@ -41,6 +42,19 @@ class Differences:
     absent: tuple[str, ...]
     lacking: tuple[str, ...]
     retyped: Mapping[str, str]
+
+
+def newest_commit(values: Iterable[bytes]) -> datetime | None:
+    """When the newest of some messages' changes was committed; None where none tells."""
+    found = [at for value in values if (at := _committed_at(value)) is not None]
+    return max(found, default=None)
+
+
+def _committed_at(value: bytes) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(json.loads(value)["source"]["ts_us"] / 1_000_000, UTC)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+        return None
 
 
 def row_in(value: bytes) -> Mapping[str, Any] | None:

@@ -11,10 +11,10 @@ from millrace.adapters import lake, topics
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
-from millrace.domain.change_offsets import Range, bounded, newest_of_rest
-from millrace.domain.source_columns import differences, row_in
+from millrace.domain.change_offsets import Range, bounded, newest_of
+from millrace.domain.source_columns import differences, newest_commit, row_in
 from millrace.settings import get_settings
-from millrace.steps.bronze_table import ROWS, RUN_ID
+from millrace.steps.bronze_table import RUN_ID
 from millrace.steps.change_backlog import waiting_changes
 from millrace.steps.changes_table import (
     COMMITTED_UNTIL,
@@ -27,12 +27,12 @@ from millrace.steps.changes_table import (
 )
 from millrace.steps.phase import phase
 from millrace.steps.written import dropped_on_failure, nothing_new, written_to
-from spark_jobs.bronze_changes import Arrived, append_changes, look_at, read_range, written_twice
+from spark_jobs.bronze_changes import Held, append_range, held
 from spark_jobs.fenced_write import Target
 
 log = logging.getLogger(__name__)
 LOOKED_AT = 200
-"""Of the messages that a run leaves to the next, so many of the newest are looked at for how the table is now."""
+"""So many of the newest messages are looked at for how the table is now."""
 
 
 def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
@@ -62,45 +62,44 @@ def ingest_changes(spark: SparkSession, problem: Problem, *, attempt: str, run_i
         part = bounded(waits, changes.max_rows)
         if part is None:
             lake.drop_branch(branch)
-            return _told(table, nothing_new(table, run_id)["snapshot_id"], Arrived(0, {}, 0, frozenset(), None), left=0)
-        with read_range(spark, get_settings().kafka_servers, part) as arriving:
-            with phase(f"look at {part.topic}") as told:
-                arrived = look_at(arriving, problem.source.columns)
-                told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
-            newest = topics.values_at(part.topic, arrived.newest)
-            # A run that may not take all would else be stopped by rows from before the table was put right.
-            rest = topics.values(newest_of_rest(waits, part, LOOKED_AT))
-            _demand_table(problem, part.topic, [row for value in (*newest, *rest) if (row := row_in(value))])
-            _demand_allowed(problem, part.topic, arrived)
-            with phase(f"write {table}"):
-                target = Target(table, branch.name, branch.base, _properties(problem, branch, part, arrived, run_id))
-                append_changes(arriving, target, ingested_at=datetime.now(UTC), run_id=run_id)
-                written = written_to(branch, run_id)
-        _demand_once(spark, branch, written["snapshot_id"], part, arrived)
+            return _told(table, nothing_new(table, run_id)["snapshot_id"], Held(0, 0, {}, 0), None, left=0)
+        # The newest of all that waits: rows from before the table was put right must not stop it for ever.
+        newest = topics.values(newest_of(waits, LOOKED_AT))
+        _demand_table(problem, part.topic, [row for value in newest if (row := row_in(value))])
+        until = newest_commit(newest if part.end == waits.end else topics.values(newest_of(part, LOOKED_AT)))
+        with phase(f"write {table}"):
+            target = Target(table, branch.name, branch.base, _properties(problem, branch, part, until, run_id))
+            servers = get_settings().kafka_servers
+            append_range(spark, servers, part, target, ingested_at=datetime.now(UTC), run_id=run_id)
+            written = written_to(branch, run_id)
+        with phase(f"look at {table}") as told:
+            resumed = resumed_at(table, branch.name)
+            arrived = held(spark, table, written["snapshot_id"], part, since=resumed)
+            told |= {"messages": arrived.messages, "malformed": sum(arrived.malformed.values())}
+        _demand_allowed(problem, part.topic, arrived)
+        _demand_once(branch, part, arrived, appended=written["changed"])
         left = waits.messages - part.messages
-        return _told(table, lake.publish(branch), arrived, left=left)
+        return _told(table, lake.publish(branch), arrived, until, left=left)
 
 
-def _properties(problem: Problem, branch: lake.Branch, part: Range, arrived: Arrived, run_id: str) -> dict[str, str]:
+def _properties(
+    problem: Problem, branch: lake.Branch, part: Range, until: datetime | None, run_id: str
+) -> dict[str, str]:
     """What the commit of a range is stamped with."""
     before = recorded_offsets(branch.table, branch.name)
     if before and part.topic not in before:
         words = "%s follows another table than before, read from its first row on; not taken in is what waits in %s"
         log.warning(words, problem.problem, ", ".join(before))
-    properties = {
+    return {
         **said_again(branch.table, branch.name),
         lake.BRANCH_PROPERTY: branch.name,
         OFFSETS: offsets_after(part, before),
-        ROWS: str(arrived.messages),
         RUN_ID: run_id,
+        **({COMMITTED_UNTIL: until.isoformat()} if until else {}),
     }
-    if arrived.committed_until:
-        # Without a zone, as Spark collects it, it is of this machine's.
-        properties[COMMITTED_UNTIL] = arrived.committed_until.astimezone(UTC).isoformat()
-    return properties
 
 
-def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -> dict[str, Any]:
+def _told(table: str, snapshot_id: int | None, arrived: Held, until: datetime | None, *, left: int) -> dict[str, Any]:
     return {
         "table": table,
         "snapshot_id": snapshot_id,
@@ -108,7 +107,7 @@ def _told(table: str, snapshot_id: int | None, arrived: Arrived, *, left: int) -
         "malformed": arrived.malformed,
         "truncates": arrived.truncates,
         "left": left,
-        "committed_until": arrived.committed_until.isoformat() if arrived.committed_until else None,
+        "committed_until": until.isoformat() if until else None,
     }
 
 
@@ -145,7 +144,7 @@ def _demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]
         )
 
 
-def _demand_allowed(problem: Problem, topic: str, arrived: Arrived) -> None:
+def _demand_allowed(problem: Problem, topic: str, arrived: Held) -> None:
     """A table that was emptied stops the source, for it would empty silver, gold and the warehouse."""
     assert problem.source.changes is not None
     if arrived.truncates and not problem.source.changes.allow_truncate:
@@ -159,13 +158,12 @@ def _demand_allowed(problem: Problem, topic: str, arrived: Arrived) -> None:
         )
 
 
-def _demand_once(spark: SparkSession, branch: lake.Branch, snapshot_id: int, part: Range, arrived: Arrived) -> None:
-    rows, twice = written_twice(spark, branch.table, snapshot_id, part, since=resumed_at(branch.table, branch.name))
-    if (rows, twice) != (arrived.messages, 0):
+def _demand_once(branch: lake.Branch, part: Range, arrived: Held, *, appended: int) -> None:
+    if (arrived.messages, arrived.twice) != (appended, 0):
         raise VerdictError(
             "Bronze does not hold what was read",
             place=f"table {branch.table}, branch {branch.name}",
-            found=f"{rows} messages from offsets {part.start} on, {twice} of them twice",
-            expected=f"{arrived.messages} messages, each once",
+            found=f"{arrived.messages} messages from offsets {part.start} on, {arrived.twice} of them twice",
+            expected=f"{appended} messages, each once",
             fix="start ingest_changes again; if it fails again, look at the log of ingest_changes",
         )

@@ -10,7 +10,7 @@ from millrace.adapters import lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
-from millrace.steps.bronze_table import ROWS
+from millrace.steps.bronze_table import ROWS, RUN_ID
 from millrace.steps.change_backlog import firing
 from millrace.steps.contract_in_force import is_applied, is_changed, way_out
 from millrace.steps.derived_tables import has_its_columns
@@ -66,11 +66,11 @@ def _silver_behind(problem: Problem) -> str | None:
         return f"silver holds rows of files that were rejected since, so it is built again from {bronze}"
     changes = names.bronze_changes(problem.source_name)
     behind = []
-    if newer := _rows_since(bronze, silver.upstream):
+    if newer := _rows_since(bronze, silver.upstream, ROWS):
         # Each rejection is another reason to start, so the words must tell it.
         aside = f", {len(rejected)} files of it are rejected" if (rejected := rejected_files(problem)) else ""
         behind.append(f"{newer} rows of {bronze} are not in silver{aside}")
-    if newer := _rows_since(changes, silver.changes):
+    if newer := _rows_since(changes, silver.changes, "added-records"):
         behind.append(f"{newer} messages of {changes} are not in silver")
     if behind:
         return "; ".join(behind)
@@ -79,13 +79,15 @@ def _silver_behind(problem: Problem) -> str | None:
     return None if has_its_columns(problem) else "this version of Millrace gives silver other columns"
 
 
-def _rows_since(table: str, snapshot_id: int | None) -> int:
+def _rows_since(table: str, snapshot_id: int | None, counted: str) -> int:
+    """Rows that commits brought since a snapshot, by the property that counts them; maintenance only moves rows."""
     newer = 0
     for snapshot in lake.history(table):
         if snapshot.snapshot_id == snapshot_id:
             break
-        # Maintenance, and runs that set every file aside, bring snapshots without a row.
-        newer += int(snapshot.properties.get(ROWS, 0)) if snapshot.properties.get("added-records") else 0
+        # Runs that set every file aside bring snapshots without a row.
+        is_new = snapshot.properties.get("added-records") and RUN_ID in snapshot.properties
+        newer += int(snapshot.properties.get(counted, 0)) if is_new else 0
     return newer
 
 
