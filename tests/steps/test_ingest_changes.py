@@ -66,7 +66,7 @@ def test_a_committed_message_comes_once_with_its_position_and_bytes(
     sender.send(delete, {**delete, "value": None}, change("t", lsn=13))
     told = ingest(spark, problem, "first")
     assert (told["messages"], told["malformed"], told["truncates"], told["left"]) == (5, {}, 1, 0)
-    assert told["committed_until"].endswith(".000013")
+    assert told["committed_until"].endswith(".000013+00:00")
     until = committed_until(names.bronze_changes(problem.source_name))
     assert until is not None
     assert until.timestamp() == pytest.approx(1_796_000_000.000013, abs=1e-6)
@@ -181,14 +181,14 @@ def test_the_second_of_two_attempts_is_refused(
     spark: SparkSession, problem: Problem, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender.send(*rows("k", 3))
-    write = step.append_changes
+    write = step.append_range
 
     def beside_another(*arguments: Any, **named: Any) -> None:
-        monkeypatch.setattr(step, "append_changes", write)
+        monkeypatch.setattr(step, "append_range", write)
         assert ingest(spark, problem, "other")["messages"] == 3
         write(*arguments, **named)
 
-    monkeypatch.setattr(step, "append_changes", beside_another)
+    monkeypatch.setattr(step, "append_range", beside_another)
     with pytest.raises(LostRaceError):
         ingest(spark, problem, "slow")
     assert keys(problem) == ["k0", "k1", "k2"]

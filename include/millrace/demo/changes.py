@@ -20,6 +20,7 @@ RATE = 5
 PATIENCE_SECONDS = 300
 LOOK_EVERY_SECONDS = 2
 DIFFERENCES_TOLD = 3
+ROW_MESSAGES = "operation IN ('c', 'u', 'd', 'r')"
 
 
 def play_live_changes(applications: Sequence[Played], console: Console) -> bool:
@@ -43,7 +44,8 @@ def play_live_changes(applications: Sequence[Played], console: Console) -> bool:
         while (behind := _behind(applications)) and time.monotonic() < late:
             shown.update(escape(f"Waits until silver and gold hold all of it: {'; '.join(behind)}"))
             time.sleep(LOOK_EVERY_SECONDS)
-    console.print(_table(applications, began))
+    console.print(_rows(applications))
+    console.print(_seconds(applications, began))
     for words in behind:
         console.print(f"[red]✗[/] {escape(words)}")
     if not behind:
@@ -64,22 +66,27 @@ def _behind(applications: Sequence[Played]) -> list[str]:
     return found
 
 
-def _table(applications: Sequence[Played], began: datetime) -> Table:
-    columns = ("problem", "committed", "captured", "in silver", "quarantined", *(f"→ {place}" for place in PLACES))
-    table = Table(*columns, title="Changes: rows, and seconds from their commit (p50 / p99)")
+def _rows(applications: Sequence[Played]) -> Table:
+    columns = ("problem", "committed", "captured", "in silver", "quarantined")
+    table = Table(*columns, title="Changes (rows)")
     for each in applications:
         problem, source = each.problem, each.problem.source_name
-        latency = change_latency(problem, began)
-        row_messages = "operation IN ('c', 'u', 'd', 'r')"
         table.add_row(
             problem.problem,
             f"{each.done.total():,}",
-            f"{lake.count(names.bronze_changes(source), where=row_messages):,}",
+            f"{lake.count(names.bronze_changes(source), where=ROW_MESSAGES):,}",
             f"{len(each.world.silver()):,}",
             f"{lake.count(names.quarantine(source)):,}",
-            *(_words(latency.get(place)) for place in PLACES),
         )
     table.caption = "an update of a key is captured as two changes; `millrace quarantine <problem>` shows the rows"
+    return table
+
+
+def _seconds(applications: Sequence[Played], began: datetime) -> Table:
+    table = Table("problem", *PLACES, title="From the commit of a live change (seconds, p50 / p99)")
+    for each in applications:
+        latency = change_latency(each.problem, began)
+        table.add_row(each.problem.problem, *(_words(latency.get(place)) for place in PLACES))
     return table
 
 
