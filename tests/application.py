@@ -19,8 +19,8 @@ from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
-from millrace.simulation.application import row_key
 from millrace.simulation.live import play
+from millrace.simulation.world import row_key
 from tests.awaiting import await_that
 from tests.steps.transforming import problem_named, removed_afterwards
 from tests.throwaway import problem_from

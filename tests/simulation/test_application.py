@@ -4,7 +4,8 @@ import pytest
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problem
-from millrace.simulation.application import Application, Statement, World
+from millrace.simulation.application import Application
+from millrace.simulation.world import Statement, World
 from tests.steps.transforming import problem_named
 from tests.tables import SHIPPED
 

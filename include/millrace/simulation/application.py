@@ -4,10 +4,7 @@ It inserts, corrects and deletes rows, gives them other keys, writes broken valu
 that changes features, too, which must not reach the row that a model learns from.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,9 +16,7 @@ from millrace.contract.source import Column
 from millrace.simulation.breakages import Breakage, breakages
 from millrace.simulation.drawing import draw, draw_column, levels, null_texts
 from millrace.simulation.truth import known_truth
-
-Key = tuple[Any, ...]
-Values = dict[str, Any]
+from millrace.simulation.world import Key, Row, Statement, Values, World
 
 DRAWN_AT_ONCE = 200
 BURST_ROWS = 200
@@ -30,88 +25,6 @@ BURST_SHARE = 0.005
 LABEL_AFTER = timedelta(days=3)
 """How long after its event a row is written at most; its label comes later still."""
 SHARES = {"insert": 0.5, "label": 0.2, "correct": 0.12, "break": 0.08, "delete": 0.06, "rekey": 0.04}
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One change of one row.
-
-    Attributes:
-        key: Of the row before; None: it is inserted.
-        values: What it holds after, all of it; None: it is deleted.
-        broken: Columns whose value breaks the contract.
-    """
-
-    kind: str
-    key: Key | None
-    values: Values | None
-    broken: frozenset[str] = frozenset()
-
-
-@dataclass
-class _Row:
-    """A row of the table, and the versions of its life that silver is made of."""
-
-    values: Values
-    broken: frozenset[str]
-    first: Values | None = None
-    last: Values | None = None
-    label: Any = None
-
-
-@dataclass
-class World:
-    """What the table holds, and so what silver must hold."""
-
-    problem: Problem
-    rows: dict[Key, _Row] = field(default_factory=dict)
-    known: set[Key] = field(default_factory=set)
-    """Every key that there ever was."""
-    ever: list[Key] = field(default_factory=list)
-    """The same in the order in which they came, also again, to choose from."""
-
-    def key_of(self, values: Values) -> Key:
-        return tuple(values[name] for name in self.problem.source.primary_key)
-
-    def apply(self, statement: Statement) -> None:
-        """A statement was committed."""
-        before = self.rows.pop(statement.key, None) if statement.key is not None else None
-        if statement.values is None:
-            return
-        key, label = self.key_of(statement.values), self.problem.label_column
-        row = before if before is not None and key == statement.key else _Row({}, frozenset())
-        row.values, row.broken = statement.values, statement.broken
-        if not row.broken:
-            row.first, row.last = row.first or row.values, row.values
-            said = row.values.get(str(label))
-            row.label = row.label if said is None else said
-        self.rows[key] = row
-        if key not in self.known or before is None:
-            self.ever.append(key)
-        self.known.add(key)
-
-    def silver(self) -> dict[str, Values]:
-        """Row key → what silver must hold of the rows that are there. A row whose values were always broken is not."""
-        held = ((key, self._held(row)) for key, row in self.rows.items())
-        return {row_key(self.problem, key): values for key, values in held if values is not None}
-
-    def _held(self, row: _Row) -> Values | None:
-        if row.first is None or row.last is None:
-            return None
-        source, label, held = self.problem.source, self.problem.label_column, {}
-        for name, column in source.columns.items():
-            follows = column.update == "correct" and source.mode != "append"
-            held[name] = row.label if name == label else (row.last if follows else row.first)[name]
-        return held
-
-
-def row_key(problem: Problem, key: Key) -> str:
-    """As silver names a row."""
-    said = [f"{part:%Y-%m-%d %H:%M:%S}" if isinstance(part, datetime) else str(part) for part in key]
-    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    if any(problem.source.columns[name].sensitive for name in problem.source.primary_key):
-        return hashlib.sha256(text.encode()).hexdigest()
-    return text
 
 
 class Application:
@@ -206,7 +119,7 @@ class Application:
         return found
 
     def _choose(
-        self, busy: set[Key], *, is_there: bool = True, wanted: Callable[[_Row], bool] = lambda _: True
+        self, busy: set[Key], *, is_there: bool = True, wanted: Callable[[Row], bool] = lambda _: True
     ) -> Key | None:
         """A key of a row that is there, or of one that no longer is; None where twenty draws meet none."""
         ever, rows = self.world.ever, self.world.rows

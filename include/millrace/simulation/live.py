@@ -14,7 +14,8 @@ from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
-from millrace.simulation.application import Application, Statement, row_key
+from millrace.simulation.application import Application
+from millrace.simulation.world import Statement, row_key
 
 AGAIN_SECONDS = 0.5
 """Between two tries to reach a database that is away."""
