@@ -11,6 +11,7 @@ from infra.connectors import rest, source_tables
 from infra.connectors.rendering import EPOCH_LITERAL, render
 from infra.files import write_private
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch, begun_anew
 from millrace.settings import Settings
@@ -20,9 +21,26 @@ BRACKETS = re.compile(r"\[.*\]")
 
 
 def registered(problem: str, settings: Settings) -> dict[str, str] | None:
-    """The connector's configuration as Connect has it; None when there is no such connector."""
-    found: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{names.connector(problem)}/config")
-    return found
+    """The connector's configuration as Connect has it; None when there is no such connector.
+
+    Raises:
+        MillraceError: If the worker does not answer, or does not know yet which connectors there are.
+    """
+    name = names.connector(problem)
+    found: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{name}/config")
+    if found is not None:
+        return found
+    # A worker that is starting says of every path that it is not there, and of the next one that it is (seen).
+    there: list[str] | None = rest.call(settings, "GET", "/connectors")
+    if there is None or name in there:
+        raise MillraceError(
+            "Kafka Connect is starting",
+            place=f"{settings.kafka_connect_url}/connectors",
+            found="no path yet" if there is None else f"{name}, of which it knew nothing a moment before",
+            expected="the same answer twice",
+            fix="none is needed: it is asked again",
+        )
+    return None
 
 
 def why_anew(problem: Problem, database: str, found: dict[str, str] | None, settings: Settings) -> str | None:

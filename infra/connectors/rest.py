@@ -35,7 +35,7 @@ def call(settings: Settings, method: str, path: str, body: object = None, *, tim
             return json.loads(text) if text else None
     except urllib.error.HTTPError as error:
         told = _told(error)
-        # A worker that is starting knows no path yet, and says so in a page: it does not say that nothing is there.
+        # A page is not Connect's own answer: a worker that is starting knows no path yet.
         if error.code == http.client.NOT_FOUND and "error_code" in told and method in ("GET", "DELETE"):
             return None
         raise _refused(settings, method, path, error.code, str(told["message"])) from error

@@ -100,10 +100,13 @@ class Connect:
         self.stopped = False
         self.asked: list[str] = []
         self.dies_at = ""
+        self.listed: list[str] | None = []
 
     def call(self, _settings: Settings, method: str, path: str, body: Any = None, **_more: object) -> Any:
+        if (method, path) == ("GET", "/connectors"):
+            return self.listed
         if method == "GET":
-            return self.registered
+            return None if self.listed is None else self.registered
         told = f"{method} {path.removeprefix('/connectors').removeprefix('/millrace_orders')}".strip()
         if told == self.dies_at:
             raise KilledError
@@ -301,27 +304,36 @@ def test_a_deleted_connectors_position_is_forgotten_too(
     assert connect.asked == ["POST", "DELETE /offsets", "DELETE"]
 
 
-@pytest.mark.parametrize(
-    ("page", "starts"),
-    [
-        (b'{"error_code": 404, "message": "Connector millrace_orders not found"}', False),
-        (b"<h2>HTTP ERROR 404</h2>", True),
-    ],
-)
+@pytest.mark.parametrize("listed", [None, ["millrace_orders"]], ids=["no path yet", "it has just started"])
 def test_a_worker_that_starts_does_not_say_that_no_connector_is_there(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, page: bytes, starts: bool
+    connect: Connect, database: Database, register: Register, listed: list[str] | None
 ) -> None:
     """Taken for a no, each restart of the worker would have every row read once more (seen)."""
+    connect.listed = listed
+    with pytest.raises(MillraceError, match="Kafka Connect is starting"):
+        register(orders())
+    assert (connect.asked, database.requests) == ([], [])
 
+
+@pytest.mark.parametrize(
+    ("page", "known"),
+    [
+        (b'{"error_code": 404, "message": "Connector millrace_orders not found"}', True),
+        (b"<h2>HTTP ERROR 404</h2>", False),
+    ],
+)
+def test_a_page_is_no_answer_of_connect(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, page: bytes, known: bool
+) -> None:
     def refuse(*_: object, **_more: object) -> None:
         raise urllib.error.HTTPError("http://connect", 404, "Not Found", Message(), io.BytesIO(page))
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    if not starts:
-        assert registration.registered("orders", settings) is None
+    if known:
+        assert rest.call(settings, "GET", "/connectors/millrace_orders/config") is None
         return
     with pytest.raises(MillraceError, match="refuses a request"):
-        registration.registered("orders", settings)
+        rest.call(settings, "GET", "/connectors/millrace_orders/config")
 
 
 def status(state: str, task: str) -> dict[str, Any]:

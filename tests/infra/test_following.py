@@ -123,7 +123,7 @@ def test_broken_values_can_be_committed_and_debezium_may_only_read() -> None:
 
 @pytest.mark.faults
 def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
-    start = end()
+    start, registered = end(), log("connectors").count("orders: registered")
     with application() as connection:
         connection.execute("DELETE FROM orders")
         for batch in range(30):
@@ -134,6 +134,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
     found = arrived(start, lambda seen: len(inserted(seen, "worker")) >= len(wanted), "every row arrived")
     assert inserted(found, "worker") == wanted
     small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
+    # A worker that is starting knows of no connector: that is no reason to begin anew.
+    assert log("connectors").count("orders: registered") == registered
 
 
 @pytest.mark.faults
