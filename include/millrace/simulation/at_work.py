@@ -33,8 +33,9 @@ class AtWork:
 
     def came(self, *, since: int = 0) -> bool:
         """Whether silver holds a row that was inserted after so many others."""
-        problem = self.played.problem
-        known = {row_key(problem, key) for key in self.played.world.ever[since:]}
+        problem, ever = self.played.problem, [*self.played.world.ever]
+        # A key that comes again has stood in silver before, if only as a deleted one.
+        known = {row_key(problem, key) for key in {*ever[since:]} - {*ever[:since]}}
         table = names.silver(problem.source_name)
         return lake.table_exists(table) and bool(
             known & set(lake.read(table, columns=("row_key",))["row_key"].to_pylist())
