@@ -16,9 +16,10 @@ from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
+from millrace.simulation.at_work import AtWork
 from millrace.steps.change_backlog import backlog
 from millrace.steps.change_latency import PLACES, change_latency
-from tests.application import AtWork, live_problem
+from tests.application import live_problem
 from tests.awaiting import await_that
 
 pytestmark = [pytest.mark.bench, pytest.mark.stack, pytest.mark.timeout(1800)]

@@ -108,14 +108,6 @@ def delete_topic(topic: str) -> None:
     admin.delete_topics([topic])[topic].result(30)
 
 
-def delete_topics(problem: str) -> None:
-    """All that Debezium sent of a problem: changes, notifications, heartbeats."""
-    admin = AdminClient({"bootstrap.servers": get_settings().kafka_servers, "log_level": 0})
-    ours = [one for one in admin.list_topics(timeout=30).topics if problem in one.split(".")]
-    for deleted in (admin.delete_topics(ours) if ours else {}).values():
-        deleted.result(30)
-
-
 def made_anew(topic: str) -> None:
     """Delete a topic, and make it again, empty."""
     before = topics.state(topic).topic_id

@@ -17,6 +17,7 @@ from infra.services import postgres_server, source_database
 from millrace.contract.changes import POSITION_GONE
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
+from millrace.contract.names import IDENTIFIER
 from millrace.contract.problem import Problem
 from millrace.settings import Settings
 
@@ -55,6 +56,7 @@ class Keeper:
                 for problem in problems:
                     if words := self._look_at(problem, epoch, connection):
                         missing[problem.problem] = words
+                missing |= self._forget(connection)
         except psycopg.Error as error:
             missing["source database"] = str(error).strip()
         self._tell(missing)
@@ -83,14 +85,35 @@ class Keeper:
             return str(error).strip()
 
     def _register(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str:
-        """As the contract says, or anew where `millrace resnapshot` asks for it; in words what was done."""
-        asked, now = requests.waiting(connection, problem.problem), time.time()
-        if not asked:
-            return registration.register(problem, epoch, connection, self.settings, now=now)
-        done = registration.begin_anew(problem, epoch, connection, self.settings, now=now)
-        # Killed before this, it is done once more, which reads every row once more and is wrong in nothing.
+        """As the contract says, or anew where it must be or somebody asks for it; in words what was done."""
+        name = problem.problem
+        found = registration.registered(name, self.settings)
+        asked = requests.waiting(connection, name)
+        why = "it was asked for" if asked else registration.why_anew(problem, epoch, found, self.settings)
+        if why is None:
+            assert found is not None
+            return registration.register(problem, found, self.settings)
+        # Killed before the answer, it is done once more, which reads every row once more and is wrong in nothing.
+        asked = asked or [requests.ask_anew(connection, name)]
+        done = registration.begin_anew(problem, epoch, connection, self.settings, why=why, now=time.time())
         requests.answer(connection, asked, done)
         return done
+
+    def _forget(self, connection: psycopg.Connection) -> dict[str, str]:
+        """What is asked to be forgotten and has no file any more; in words what of it could not be."""
+        missing: dict[str, str] = {}
+        for name, asked in requests.to_forget(connection).items():
+            if not IDENTIFIER.fullmatch(name):
+                requests.answer(connection, asked, "no name of a problem")
+            elif not (self.settings.problems_dir / f"{name}.yaml").exists():
+                try:
+                    requests.answer(connection, asked, done := registration.forget(name, connection, self.settings))
+                    print(f"{name}: {done}", flush=True)
+                except MillraceError as error:
+                    missing[name] = f"{error.problem}: {error.found}"
+                except psycopg.Error as error:
+                    missing[name] = str(error).strip()
+        return missing
 
     def _heal(self, name: str) -> str | None:
         """Restarts what is seen as failed twice: just after a restart Connect still tells the state of before."""

@@ -11,62 +11,94 @@ from infra.connectors import rest, source_tables
 from infra.connectors.rendering import EPOCH_LITERAL, render
 from infra.files import write_private
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.contract.source_epoch import SourceEpoch, begun_anew, following
+from millrace.contract.source_epoch import SourceEpoch, begun_anew
 from millrace.settings import Settings
 
 TABLES = "table.include.list"
 BRACKETS = re.compile(r"\[.*\]")
 
 
-def register(problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, now: float) -> str:
-    """Makes Connect have the connector as the contract says; returns in words what it did, empty when nothing.
+def registered(problem: str, settings: Settings) -> dict[str, str] | None:
+    """The connector's configuration as Connect has it; None when there is no such connector.
+
+    Raises:
+        MillraceError: If the worker does not answer, or does not know yet which connectors there are.
+    """
+    name = names.connector(problem)
+    found: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{name}/config")
+    if found is not None:
+        return found
+    # A worker that is starting says of every path that it is not there, and of the next one that it is (seen).
+    there: list[str] | None = rest.call(settings, "GET", "/connectors")
+    if there is None or name in there:
+        raise MillraceError(
+            "Kafka Connect is starting",
+            place=f"{settings.kafka_connect_url}/connectors",
+            found="no path yet" if there is None else f"{name}, of which it knew nothing a moment before",
+            expected="the same answer twice",
+            fix="none is needed: it is asked again",
+        )
+    return None
+
+
+def why_anew(problem: Problem, database: str, found: dict[str, str] | None, settings: Settings) -> str | None:
+    """In words, why the connector has to begin with a snapshot of every row; None where it goes on from where it is.
 
     Args:
         database: System identifier and timeline of the source database.
-        connection: To it, as its superuser.
+        found: What Connect has of it.
     """
-    name = names.connector(problem.problem)
-    registered: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{name}/config")
-    previous = _epoch(registered)
-    epoch = following(previous, database, now=now)
+    if found is None:
+        # It may be new; but Connect keeps the position of one that somebody deleted, and so does its slot (seen).
+        return "no connector was there"
+    epoch = _epoch(found)
+    if epoch is None or epoch.database != database:
+        return "the source database is of another epoch"
+    if found.get(TABLES) != render(problem, settings, epoch)[TABLES]:
+        # Left where it was, it would go on behind the rows that another table has already, and pass over those that are
+        # committed until it has begun again (seen). The epoch is another, for what the table before held is no more.
+        return f"{TABLES} changed"
+    return None
+
+
+def register(problem: Problem, found: dict[str, str], settings: Settings) -> str:
+    """Makes Connect have the connector as the contract says; returns in words what it did, empty when nothing."""
+    epoch = _epoch(found)
+    assert epoch is not None, "why_anew tells of it"
     wanted = render(problem, settings, epoch)
     _write(problem, wanted, settings)
-    if registered == wanted | {"name": name}:
+    changed = sorted(key for key in {*found, *wanted} - {"name"} if found.get(key) != wanted.get(key))
+    if not changed:
         return ""
-    # Left where it was, it would go on behind the rows that another table has already, and pass over those that are
-    # committed until it has begun again (seen).
-    if registered is not None and (previous != epoch or registered.get(TABLES) != wanted[TABLES]):
-        forget(problem.problem, connection, settings)
-    rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
-    if registered is None:
-        return f"registered, epoch {epoch}"
-    if previous != epoch:
-        return f"registered anew: the source database is of another epoch, {epoch}; every row is read once more"
-    changed = sorted(key for key in {*registered, *wanted} - {"name"} if registered.get(key) != wanted.get(key))
+    rest.call(settings, "PUT", f"/connectors/{names.connector(problem.problem)}/config", wanted)
     return f"registered anew: {', '.join(changed)} changed"
 
 
 def begin_anew(
-    problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, now: float
+    problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, why: str, now: float
 ) -> str:
-    """Removes connector, position and slot, and registers anew, under a new epoch though the database is the same.
+    """Has the connector lose its position and its slot, and begin a new epoch, also where the database is the same.
 
-    Log was lost before it was read, and deletions with it. An epoch begins with a snapshot of every row, so what the
-    snapshot lacks is treated as where the database was restored.
+    An epoch begins with a snapshot of every row, and what the snapshot lacks is no more. Killed anywhere in between, it
+    must be done once more from its beginning, under a later epoch: of the snapshot that had begun, rows may be deleted.
+
+    Args:
+        connection: To the source database, as its superuser.
     """
-    name = names.connector(problem.problem)
-    registered: dict[str, str] | None = rest.call(settings, "GET", f"/connectors/{name}/config")
-    epoch = begun_anew(_epoch(registered), database, now=now)
+    name, found = names.connector(problem.problem), registered(problem.problem, settings)
+    epoch = begun_anew(_newest(_epoch(found), _written(problem.problem, settings)), database, now=now)
     wanted = render(problem, settings, epoch)
-    if registered is None:
-        # Killed after it was removed, or nobody ever registered it.
-        source_tables.drop_slot(connection, problem.problem)
-    else:
-        forget(problem.problem, connection, settings)
     _write(problem, wanted, settings)
-    rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
-    return f"registered anew, as it was asked for, epoch {epoch}; every row is read once more"
+    if found is None:
+        _register_stopped(name, wanted, settings)
+    else:
+        rest.call(settings, "PUT", f"/connectors/{name}/stop")
+        rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
+    _lose_position(problem.problem, connection, settings)
+    rest.call(settings, "PUT", f"/connectors/{name}/resume")
+    return f"registered{'' if found is None else ' anew'}: {why}, epoch {epoch}; every row is read"
 
 
 def state(problem: str, settings: Settings) -> dict[str, Any] | None:
@@ -98,32 +130,68 @@ def restart_failed(problem: str, settings: Settings) -> None:
     rest.call(settings, "POST", path)
 
 
-def forget(problem: str, connection: psycopg.Connection, settings: Settings) -> None:
-    """Removes the connector, its position in the log, and its slot; table, publication and topic stay.
+def forget(problem: str, connection: psycopg.Connection, settings: Settings) -> str:
+    """Removes all that outlives a problem's file, but the application's table and what stands in topics; in words.
 
-    Killed anywhere in between, the next look begins again: the connector, which has the old epoch, goes last.
+    Killed anywhere in between, it is done once more. Harmless when some of it is gone.
     """
-    name = names.connector(problem)
-    rest.call(settings, "PUT", f"/connectors/{name}/stop")
-    rest.call(settings, "DELETE", f"/connectors/{name}/offsets")
+    name, file = names.connector(problem), _file(problem, settings)
+    found = registered(problem, settings)
+    if found is not None:
+        rest.call(settings, "PUT", f"/connectors/{name}/stop")
+    elif file.exists():
+        # Only a connector can be told to lose its position. It demands no epoch: the database may be another.
+        told = json.loads(file.read_text()) | {"database.initial.statements": "SELECT 1"}
+        _register_stopped(name, told, settings)
+    if found is not None or file.exists():
+        _lose_position(problem, connection, settings)
+        rest.call(settings, "DELETE", f"/connectors/{name}")
     source_tables.drop_slot(connection, problem)
-    rest.call(settings, "DELETE", f"/connectors/{name}")
+    source_tables.unfollow(connection, problem)
+    file.unlink(missing_ok=True)
+    return "connector, position, slot, publication, heartbeats and signals are gone"
 
 
-def _epoch(registered: dict[str, str] | None) -> SourceEpoch | None:
+def _register_stopped(name: str, config: dict[str, str], settings: Settings) -> None:
+    rest.call(settings, "POST", "/connectors", {"name": name, "config": config, "initial_state": "STOPPED"})
+
+
+def _lose_position(problem: str, connection: psycopg.Connection, settings: Settings) -> None:
+    """Of a connector that is stopped: where it was in the log, as Connect and as the database has it."""
+    rest.call(settings, "DELETE", f"/connectors/{names.connector(problem)}/offsets")
+    source_tables.drop_slot(connection, problem)
+
+
+def _epoch(config: dict[str, str] | None) -> SourceEpoch | None:
     try:
-        return SourceEpoch.parse((registered or {}).get(EPOCH_LITERAL, ""))
+        return SourceEpoch.parse((config or {}).get(EPOCH_LITERAL, ""))
     except ValueError:
+        return None
+
+
+def _newest(*epochs: SourceEpoch | None) -> SourceEpoch | None:
+    return max((epoch for epoch in epochs if epoch is not None), default=None)
+
+
+def _written(problem: str, settings: Settings) -> SourceEpoch | None:
+    """The epoch that was written down: of a connector that somebody deleted, nobody else knows it."""
+    try:
+        return _epoch(json.loads(_file(problem, settings).read_text()))
+    except (OSError, ValueError):
         return None
 
 
 def _write(problem: Problem, wanted: dict[str, str], settings: Settings) -> None:
     """For people: what was registered, word by word."""
-    path = folder(settings) / f"{problem.problem}.json"
+    path = _file(problem.problem, settings)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = json.dumps(wanted, indent=1) + "\n"
     if not path.exists() or path.read_text() != text:
         write_private(path, text)
+
+
+def _file(problem: str, settings: Settings) -> Path:
+    return folder(settings) / f"{problem}.json"
 
 
 def folder(settings: Settings) -> Path:

@@ -34,9 +34,11 @@ def call(settings: Settings, method: str, path: str, body: object = None, *, tim
             text = answer.read()
             return json.loads(text) if text else None
     except urllib.error.HTTPError as error:
-        if error.code == http.client.NOT_FOUND and method in ("GET", "DELETE"):
+        told = _told(error)
+        # A page is not Connect's own answer: a worker that is starting knows no path yet.
+        if error.code == http.client.NOT_FOUND and "error_code" in told and method in ("GET", "DELETE"):
             return None
-        raise _refused(settings, method, path, error) from error
+        raise _refused(settings, method, path, error.code, str(told["message"])) from error
     except (OSError, http.client.HTTPException) as error:
         raise MillraceError(
             "Kafka Connect cannot be reached",
@@ -56,16 +58,21 @@ def missing(settings: Settings) -> str | None:
     return None
 
 
-def _refused(settings: Settings, method: str, path: str, error: urllib.error.HTTPError) -> MillraceError:
-    told = error.read().decode(errors="replace")
+def _told(error: urllib.error.HTTPError) -> dict[str, Any]:
+    """What the worker says of an error, with `error_code`; where something else answers, its words as `message`."""
+    words = error.read().decode(errors="replace")
     try:
-        told = str(json.loads(told)["message"])
-    except (ValueError, KeyError, TypeError):
-        told = told[:300]
+        told = json.loads(words)
+        return {"message": "", **told}
+    except (ValueError, TypeError):
+        return {"message": words[:300]}
+
+
+def _refused(settings: Settings, method: str, path: str, code: int, words: str) -> MillraceError:
     return MillraceError(
-        "Kafka Connect refuses a request" if error.code != BUSY else "Kafka Connect is sharing out its tasks",
+        "Kafka Connect refuses a request" if code != BUSY else "Kafka Connect is sharing out its tasks",
         place=f"{method} {settings.kafka_connect_url}{path}",
-        found=f"{error.code}: {told.strip()[:800]}",
+        found=f"{code}: {words.strip()[:800]}",
         expected="success",
         fix="`make logs SERVICE=kafka_connect` says more",
     )

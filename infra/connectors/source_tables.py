@@ -41,7 +41,8 @@ END $$;
 
 GRANT USAGE ON SCHEMA millrace TO debezium;
 
--- Whoever may read the changes may ask that a connector is begun anew; only the keeper answers.
+-- Whoever may read the changes may ask that a connector is begun anew, or that all of a problem is forgotten once its
+-- file is gone; only the keeper answers.
 CREATE TABLE IF NOT EXISTS millrace.connector_requests (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     problem text NOT NULL,
@@ -49,6 +50,8 @@ CREATE TABLE IF NOT EXISTS millrace.connector_requests (
     answered_at timestamptz,
     answer text
 );
+ALTER TABLE millrace.connector_requests
+    ADD COLUMN IF NOT EXISTS wish text NOT NULL DEFAULT 'anew' CHECK (wish IN ('anew', 'forget'));
 GRANT SELECT, INSERT ON millrace.connector_requests TO debezium;
 """
 
@@ -90,6 +93,18 @@ def follow(connection: psycopg.Connection, problem: Problem) -> None:
     for table, granted in rights.items():
         connection.execute(sql.SQL("GRANT {} ON {} TO debezium").format(sql.SQL(granted), _named(table)))
     _publish(connection, names.connector(problem.problem), set(rights))
+
+
+def unfollow(connection: psycopg.Connection, problem: str) -> None:
+    """Removes publication, heartbeats and signals, and the right to read the application's table, which stays."""
+    publication = names.connector(problem)
+    with connection.transaction():
+        # Before the publication, which names them: killed in between, none would know them.
+        for table in _published(connection, publication):
+            connection.execute(sql.SQL("REVOKE ALL ON {} FROM debezium").format(_named(table)))
+        connection.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(publication)))
+        for table in (names.heartbeat_table(problem), names.signal_table(problem)):
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_named(table)))
 
 
 def slot_is_lost(connection: psycopg.Connection, problem: str) -> bool:
@@ -148,16 +163,16 @@ def _publish(connection: psycopg.Connection, publication: str, tables: set[str])
         create = sql.SQL("CREATE PUBLICATION {} FOR TABLE {}")
         connection.execute(create.format(sql.Identifier(publication), listed))
         return
-    there = {
-        f"{schema}.{name}"
-        for schema, name in connection.execute(
-            "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s", [publication]
-        )
-    }
+    there = _published(connection, publication)
     if there != tables:
         connection.execute(sql.SQL("ALTER PUBLICATION {} SET TABLE {}").format(sql.Identifier(publication), listed))
     for table in there - tables:
         connection.execute(sql.SQL("REVOKE ALL ON {} FROM debezium").format(_named(table)))
+
+
+def _published(connection: psycopg.Connection, publication: str) -> set[str]:
+    query = "SELECT schemaname, tablename FROM pg_publication_tables WHERE pubname = %s"
+    return {f"{schema}.{name}" for schema, name in connection.execute(query, [publication])}
 
 
 def _named(table: str) -> sql.Identifier:

@@ -9,7 +9,17 @@ from rich.console import Console
 
 from millrace.adapters.airflow_api import Run
 from millrace.adapters.champions import Champion, Transition
-from millrace.drills import corrupt_model, kill_spark, leak, lost_event, zombie_writer
+from millrace.drills import (
+    corrupt_model,
+    key_change,
+    kill_spark,
+    leak,
+    live,
+    lost_event,
+    lost_slot,
+    poison_message,
+    zombie_writer,
+)
 from millrace.drills.reader import tell_equal
 from millrace.drills.telling import Telling
 
@@ -115,4 +125,54 @@ def test_a_damaged_package_must_be_refused_by_its_hash(
 @pytest.mark.parametrize(("now", "held"), [(BEFORE, True), (BEFORE | {"two": [0.25, 0.5000001]}, False), ({}, False)])
 def test_one_other_answer_is_told(now: dict[str, list[float]], held: bool, telling: Telling) -> None:
     corrupt_model.tell_same(telling, BEFORE, now, "as before")
+    assert telling.held == held
+
+
+@pytest.mark.parametrize(("count", "held"), [(0, True), (1, False)])
+def test_a_message_that_stands_twice_is_told(count: int, held: bool, telling: Telling) -> None:
+    live.tell_repeated(telling, count)
+    assert telling.held == held
+
+
+WAY_OUT = "none: `millrace resnapshot p` if the connector runs"
+
+
+@pytest.mark.parametrize(
+    ("report", "slot", "held"),
+    [(WAY_OUT, WAY_OUT, True), ("FAILED", WAY_OUT, False), (WAY_OUT, "none", False)],
+)
+def test_a_lost_slot_must_be_told_twice_with_the_way_out(report: str, slot: str, held: bool, telling: Telling) -> None:
+    lost_slot.tell_told(telling, "p", report, slot)
+    assert telling.held == held
+
+
+UNREAD = {"path": "p.public.t-0", "row_number": 7, "reasons": ["message:malformed"], "raw": "AP/+"}
+BROKEN = {"row_key": '["V1"]', "reasons": ["range:Age"]}
+
+
+@pytest.mark.parametrize(
+    ("poison", "broken", "value", "held"),
+    [
+        (UNREAD, BROKEN, poison_message.POISON, True),
+        (UNREAD | {"raw": None}, BROKEN, poison_message.POISON, False),
+        (UNREAD, BROKEN, b"other", False),
+        (UNREAD, BROKEN, None, False),
+        (UNREAD, BROKEN | {"reasons": ["message:malformed"]}, poison_message.POISON, False),
+    ],
+    ids=["both", "without its text", "other bytes", "no bytes", "the row was not read"],
+)
+def test_a_message_and_a_row_must_both_be_in_quarantine(
+    poison: dict[str, Any], broken: dict[str, Any], value: bytes | None, held: bool, telling: Telling
+) -> None:
+    poison_message.tell_quarantined(telling, poison, broken, value)
+    assert telling.held == held
+
+
+@pytest.mark.parametrize(
+    ("gold", "warehouse", "held"),
+    [({"new"}, {"new"}, True), ({"new", "old"}, {"new"}, False), ({"new"}, set(), False)],
+    ids=["the new key", "the old one, too", "none"],
+)
+def test_a_row_must_be_where_its_key_is(gold: set[str], warehouse: set[str], held: bool, telling: Telling) -> None:
+    key_change.tell_keys(telling, gold, warehouse, gone={"old"}, there={"new"})
     assert telling.held == held

@@ -9,7 +9,8 @@ import pytest
 from millrace.adapters import supervised
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.problem import Problem
-from tests.application import AtWork, live_problem, offsets_of
+from millrace.simulation.at_work import AtWork, repeated
+from tests.application import live_problem
 from tests.awaiting import await_that
 from tests.faults.conftest import Told
 
@@ -52,8 +53,7 @@ def test_silver_ends_as_the_application_left_its_table(problem: Problem, victims
         seconds = time.monotonic() - struck
     played = application.played
     await_that("all is there", lambda: answers(lambda: not played.differences()), seconds=PATIENCE_SECONDS)
-    offsets = offsets_of(problem)
-    assert len(offsets) == len(set(offsets)), "no message stands there twice"
+    assert repeated(problem) == 0, "no message stands there twice"
     words = " and ".join(f"`{one}`" for one in victims)
     told(f"{words} killed while an application works", "silver as the application left its table", seconds)
 

@@ -1,18 +1,24 @@
 """What a contract makes of a connector, and what the keeper does about one that failed. Needs no stack."""
 
+import io
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from infra.connectors import keeper, registration, requests, rest
+from infra.connectors import keeper, registration, requests, rest, source_tables
 from infra.connectors.keeper import Keeper
 from infra.connectors.rendering import EPOCH_LITERAL, render
 from infra.env_file import ensure_env_file
 from infra.services import kafka_connect
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.contract.source_epoch import SourceEpoch, following
+from millrace.contract.source_epoch import SourceEpoch, begun_anew
 from millrace.settings import Settings
 from tests.infra.orders import ORDERS
 
@@ -72,11 +78,10 @@ def test_the_epoch_is_in_every_message_and_demanded_of_every_connection(settings
 
 
 def test_epochs_rise_whatever_identifiers_and_clocks_say() -> None:
-    first = following(None, "900/1", now=1000)
-    assert following(first, "900/1", now=5000) == first
-    promoted = following(first, "900/2", now=2000)
+    first = begun_anew(None, "900/1", now=1000)
+    promoted = begun_anew(first, "900/2", now=2000)
     # Restored into a database that was made earlier, on a machine whose clock was set back.
-    restored = following(promoted, "100/1", now=10)
+    restored = begun_anew(promoted, "100/1", now=10)
     assert first < promoted < restored
     assert (restored.since, restored.database) == (2001, "100/1")
 
@@ -88,30 +93,50 @@ def test_what_is_no_epoch_is_refused(text: str) -> None:
 
 
 class Connect:
-    """Kafka Connect as far as a registration asks it."""
+    """Kafka Connect as far as a registration asks it. `dies_at`: the request at which the keeper is killed."""
 
-    def __init__(self, registered: dict[str, str] | None = None) -> None:
-        self.registered, self.asked = registered, []  # type: ignore[var-annotated]
+    def __init__(self) -> None:
+        self.registered: dict[str, str] | None = None
+        self.stopped = False
+        self.asked: list[str] = []
+        self.dies_at = ""
+        self.listed: list[str] | None = []
 
     def call(self, _settings: Settings, method: str, path: str, body: Any = None, **_more: object) -> Any:
+        if (method, path) == ("GET", "/connectors"):
+            return self.listed
         if method == "GET":
-            return self.registered
-        self.asked.append(f"{method} {path.removeprefix('/connectors/millrace_orders')}".strip())
-        if method == "PUT" and path.endswith("/config"):
+            return None if self.listed is None else self.registered
+        told = f"{method} {path.removeprefix('/connectors').removeprefix('/millrace_orders')}".strip()
+        if told == self.dies_at:
+            raise KilledError
+        self.asked.append(told)
+        if told == "POST":
+            self.registered, self.stopped = {**body["config"], "name": body["name"]}, True
+            assert body["initial_state"] == "STOPPED"
+        elif told == "PUT /config":
             self.registered = {**body, "name": "millrace_orders"}
-        if method == "DELETE" and path.endswith("/millrace_orders"):
+        elif told == "DELETE":
             self.registered = None
+        elif told == "DELETE /offsets":
+            assert self.registered, "there is no connector to tell"
+            assert self.stopped, "Connect refuses that of one that runs"
+        elif told in ("PUT /stop", "PUT /resume"):
+            self.stopped = told == "PUT /stop"
         return None
 
 
+class KilledError(Exception):
+    """The keeper is killed at this place."""
+
+
 class Database:
-    """Notes that a slot is dropped."""
+    """The source database as far as a keeper asks it: notes what is dropped, and holds requests."""
 
     def __init__(self) -> None:
         self.executed: list[str] = []
-
-    def execute(self, query: str, _parameters: object = None) -> None:
-        self.executed.append(query)
+        self.requests: list[str] = []
+        self.answers: list[str] = []
 
 
 @pytest.fixture
@@ -121,86 +146,194 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
     return worker
 
 
-def register(settings: Settings, problem: Problem, database: str = EPOCH.database, now: float = 5.0) -> str:
-    return registration.register(problem, database, Database(), settings, now=now)  # type: ignore[arg-type]
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    found = Database()
+    monkeypatch.setattr(requests, "waiting", lambda *_: list(found.requests))
+    monkeypatch.setattr(requests, "ask_anew", lambda *_: found.requests.append("own") or "own")
+
+    def answer(_connection: object, ids: list[str], words: str) -> None:
+        found.requests = [one for one in found.requests if one not in ids]
+        found.answers.append(words)
+
+    monkeypatch.setattr(requests, "answer", answer)
+    for name in ("drop_slot", "unfollow"):
+        monkeypatch.setattr(source_tables, name, lambda *_, name=name: found.executed.append(name))
+    return found
 
 
-def test_a_connector_is_registered_once(settings: Settings, connect: Connect) -> None:
-    assert register(settings, orders()).startswith("registered, epoch 5/")
-    assert register(settings, orders(), now=900.0) == ""
-    assert connect.asked == ["PUT /config"]
-    assert (
-        settings.source_debezium_password.get_secret_value()
-        not in (registration.folder(settings) / "orders.json").read_text()
-    )
+@pytest.fixture
+def register(
+    settings: Settings, connect: Connect, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """One look at a problem's connector; what was done, in words."""
+
+    def look(problem: Problem, epoch: str = EPOCH.database, now: float = 5.0) -> str:
+        monkeypatch.setattr("infra.connectors.keeper.time.time", lambda: now)
+        connect.asked.clear()
+        database.executed.clear()
+        return Keeper(settings)._register(problem, epoch, database)  # type: ignore[arg-type]
+
+    return look
 
 
-def test_another_table_is_registered_anew_and_read_from_its_first_row(settings: Settings, connect: Connect) -> None:
-    register(settings, orders())
-    connect.asked.clear()
-    assert register(settings, orders(table="crm.orders")) == "registered anew: table.include.list changed"
-    # Its position belongs to the table before.
-    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
+Register = Callable[..., str]
+ANEW = ["PUT /stop", "PUT /config", "DELETE /offsets", "PUT /resume"]
+"""What a connector that is there is told, so that it loses its position and begins with a snapshot."""
 
 
-def test_when_a_run_takes_changes_in_is_no_matter_of_the_connector(settings: Settings, connect: Connect) -> None:
-    register(settings, orders())
-    assert register(settings, orders(rows=5, allow_truncate=True)) == ""
-
-
-def test_another_epoch_begins_with_every_row(settings: Settings, connect: Connect) -> None:
-    register(settings, orders())
-    connect.asked.clear()
-    assert "every row is read once more" in register(settings, orders(), "7713818514692298232/2", now=6.0)
-    # The connector with the old epoch goes last: killed before, the next look begins again.
-    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
+def epoch_of(connect: Connect) -> str:
     assert connect.registered is not None
-    assert connect.registered[EPOCH_LITERAL] == "6/7713818514692298232/2"
+    return connect.registered[EPOCH_LITERAL]
 
 
-def begin_anew(settings: Settings, now: float) -> str:
-    told = registration.begin_anew(orders(), EPOCH.database, Database(), settings, now=now)  # type: ignore[arg-type]
-    return told.split("epoch ")[1].split("/")[0]
-
-
-def test_a_connector_that_is_begun_anew_has_a_later_epoch_of_the_same_database(
-    settings: Settings, connect: Connect
+def test_a_connector_is_registered_once_and_begins_without_a_position(
+    settings: Settings, connect: Connect, database: Database, register: Register
 ) -> None:
-    register(settings, orders(), now=900.0)
-    connect.asked.clear()
-    # Though the clock was set back: its rows must count more than those of before.
-    assert begin_anew(settings, now=10.0) == "901"
-    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE", "PUT /config"]
+    assert register(orders()).startswith("registered: no connector was there, epoch 5/")
+    # Connect and the database keep the position of one that somebody deleted: with it, no snapshot would come.
+    assert connect.asked == ["POST", "DELETE /offsets", "PUT /resume"]
+    assert database.executed == ["drop_slot"]
+    assert not connect.stopped
+    assert register(orders(), now=900.0) == ""
+    assert connect.asked == []
+    written = (registration.folder(settings) / "orders.json").read_text()
+    assert settings.source_debezium_password.get_secret_value() not in written
+
+
+@pytest.mark.parametrize("dies_at", ["POST", "DELETE /offsets", "PUT /resume"])
+def test_a_keeper_that_is_killed_while_it_registers_finishes_under_a_later_epoch(
+    connect: Connect, database: Database, register: Register, dies_at: str
+) -> None:
+    connect.dies_at = dies_at
+    with pytest.raises(KilledError):
+        register(orders())
+    connect.dies_at = ""
+    assert "epoch 6/" in register(orders())
+    assert connect.asked[-2:] == ["DELETE /offsets", "PUT /resume"]
+    assert not connect.stopped
+    assert (database.requests, register(orders())) == ([], "")
+
+
+def test_one_that_somebody_deleted_is_of_a_later_epoch_though_the_clock_was_set_back(
+    connect: Connect, register: Register
+) -> None:
+    register(orders(), now=900.0)
+    connect.registered = None
+    assert "every row is read" in register(orders(), now=10.0)
+    assert connect.asked == ["POST", "DELETE /offsets", "PUT /resume"]
+    assert epoch_of(connect) == f"901/{EPOCH.database}"
+
+
+def test_another_table_begins_another_epoch_and_is_read_from_its_first_row(
+    connect: Connect, register: Register
+) -> None:
+    """Its position belongs to the table before, whose rows are no more when every row of the new one has come."""
+    register(orders())
+    told = register(orders(table="crm.orders"), now=7.0)
+    assert told.startswith("registered anew: table.include.list changed, epoch 7/")
+    assert connect.asked == ANEW
+
+
+def test_a_connector_that_is_otherwise_told_goes_on_from_where_it_is(connect: Connect, register: Register) -> None:
+    register(orders())
     assert connect.registered is not None
-    assert connect.registered[EPOCH_LITERAL] == f"901/{EPOCH.database}"
-    assert register(settings, orders(), now=2000.0) == ""
+    connect.registered |= {"poll.interval.ms": "7"}
+    assert register(orders(), now=7.0) == "registered anew: poll.interval.ms changed"
+    assert (connect.asked, epoch_of(connect)) == (["PUT /config"], f"5/{EPOCH.database}")
 
 
-def test_one_that_was_removed_and_not_made_again_is_made(settings: Settings, connect: Connect) -> None:
-    database = Database()
-    registration.begin_anew(orders(), EPOCH.database, database, settings, now=5.0)  # type: ignore[arg-type]
-    assert connect.asked == ["PUT /config"]
-    assert ["pg_drop_replication_slot" in query for query in database.executed] == [True]
+def test_when_a_run_takes_changes_in_is_no_matter_of_the_connector(register: Register) -> None:
+    register(orders())
+    assert register(orders(rows=5, allow_truncate=True)) == ""
 
 
-def test_the_keeper_answers_only_what_it_did(
-    settings: Settings, connect: Connect, monkeypatch: pytest.MonkeyPatch
+def test_another_epoch_begins_with_every_row(connect: Connect, register: Register) -> None:
+    register(orders())
+    assert "every row is read" in register(orders(), "7713818514692298232/2", now=6.0)
+    assert connect.asked == ANEW
+    assert epoch_of(connect) == "6/7713818514692298232/2"
+
+
+@pytest.mark.parametrize("dies_at", ["", *ANEW])
+def test_what_was_asked_for_is_answered_when_it_is_done(
+    connect: Connect, database: Database, register: Register, dies_at: str
 ) -> None:
-    asked, answers = ["request"], []
-    monkeypatch.setattr(requests, "waiting", lambda *_: list(asked))
-    monkeypatch.setattr(requests, "answer", lambda _connection, ids, words: answers.append((ids, words)))
-    register(settings, orders())
+    """Though the clock was set back, the epoch is later: its rows must count more than those of before."""
+    register(orders(), now=900.0)
+    database.requests, database.answers, connect.dies_at = ["theirs"], [], dies_at
+    if dies_at:
+        with pytest.raises(KilledError):
+            register(orders(), now=10.0)
+        assert database.answers == []
+        connect.dies_at = ""
+    assert "registered anew: it was asked for" in register(orders(), now=10.0)
+    assert connect.asked == ANEW
+    assert epoch_of(connect) == f"{902 if dies_at else 901}/{EPOCH.database}"
+    assert (len(database.answers), database.requests, register(orders(), now=2000.0)) == (1, [], "")
+
+
+def test_a_problem_is_forgotten_once_its_file_is_gone(
+    settings: Settings, connect: Connect, database: Database, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(orders())
+    connect.asked.clear()
+    monkeypatch.setattr(requests, "to_forget", lambda *_: {"orders": ["theirs"], "'; DROP": ["no name"]})
     watching: Any = Keeper(settings)
-    with monkeypatch.context() as patched:
-        patched.setattr(registration, "forget", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
-        with pytest.raises(RuntimeError, match="killed"):
-            watching._register(orders(), EPOCH.database, Database())
-    assert answers == []
-    assert "every row is read once more" in watching._register(orders(), EPOCH.database, Database())
-    [(ids, words)] = answers
-    assert (ids, "as it was asked for" in words) == (["request"], True)
-    asked.clear()
-    assert watching._register(orders(), EPOCH.database, Database()) == ""
+    file = settings.problems_dir / "orders.yaml"
+    file.write_text("broken")
+    database.answers = []
+    watching._forget(database)
+    assert (connect.asked, database.answers) == ([], ["no name of a problem"])
+    file.unlink()
+    watching._forget(database)
+    assert connect.asked == ["PUT /stop", "DELETE /offsets", "DELETE"]
+    assert database.executed[-2:] == ["drop_slot", "unfollow"]
+    assert not (registration.folder(settings) / "orders.json").exists()
+    assert [one for one in database.answers if "are gone" in one]
+
+
+def test_a_deleted_connectors_position_is_forgotten_too(
+    settings: Settings, connect: Connect, database: Database, register: Register
+) -> None:
+    register(orders())
+    connect.registered = None
+    connect.asked.clear()
+    for _ in range(2):
+        registration.forget("orders", database, settings)  # type: ignore[arg-type]
+    assert connect.asked == ["POST", "DELETE /offsets", "DELETE"]
+
+
+@pytest.mark.parametrize("listed", [None, ["millrace_orders"]], ids=["no path yet", "it has just started"])
+def test_a_worker_that_starts_does_not_say_that_no_connector_is_there(
+    connect: Connect, database: Database, register: Register, listed: list[str] | None
+) -> None:
+    """Taken for a no, each restart of the worker would have every row read once more (seen)."""
+    connect.listed = listed
+    with pytest.raises(MillraceError, match="Kafka Connect is starting"):
+        register(orders())
+    assert (connect.asked, database.requests) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("page", "known"),
+    [
+        (b'{"error_code": 404, "message": "Connector millrace_orders not found"}', True),
+        (b"<h2>HTTP ERROR 404</h2>", False),
+    ],
+)
+def test_a_page_is_no_answer_of_connect(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, page: bytes, known: bool
+) -> None:
+    def refuse(*_: object, **_more: object) -> None:
+        raise urllib.error.HTTPError("http://connect", 404, "Not Found", Message(), io.BytesIO(page))
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    if known:
+        assert rest.call(settings, "GET", "/connectors/millrace_orders/config") is None
+        return
+    with pytest.raises(MillraceError, match="refuses a request"):
+        rest.call(settings, "GET", "/connectors/millrace_orders/config")
 
 
 def status(state: str, task: str) -> dict[str, Any]:

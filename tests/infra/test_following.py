@@ -24,6 +24,7 @@ from millrace.domain.change_offsets import waiting
 from millrace.settings import get_settings
 from tests.infra import small_stack
 from tests.infra.following import (
+    PROBLEMS,
     SERVICES,
     TOPIC,
     application,
@@ -122,7 +123,7 @@ def test_broken_values_can_be_committed_and_debezium_may_only_read() -> None:
 
 @pytest.mark.faults
 def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
-    start = end()
+    start, registered = end(), log("connectors").count("orders: registered")
     with application() as connection:
         connection.execute("DELETE FROM orders")
         for batch in range(30):
@@ -133,6 +134,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
     found = arrived(start, lambda seen: len(inserted(seen, "worker")) >= len(wanted), "every row arrived")
     assert inserted(found, "worker") == wanted
     small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
+    # A worker that is starting knows of no connector: that is no reason to begin anew.
+    assert log("connectors").count("orders: registered") == registered
 
 
 @pytest.mark.faults
@@ -258,6 +261,7 @@ def test_a_problem_that_comes_later_is_followed_from_the_rows_that_are_there() -
 
 
 def test_a_changed_contract_adds_its_column_and_registers_anew() -> None:
+    before = messages(TOPIC)[-1].epoch
     changed = ORDERS.replace("changes: {}", "changes: {table: public.orders_2}").replace(
         "      express:", "      gift: {type: boolean, nullable: true}\n      express:"
     )
@@ -274,6 +278,8 @@ def test_a_changed_contract_adds_its_column_and_registers_anew() -> None:
     found = arrived(0, bool, "its changes arrive", topic="orders.public.orders_2")
     assert found[-1].value is not None
     assert found[-1].value["after"]["gift"] is True
+    # When every row of this table has come, what the other one held is no more.
+    assert found[-1].epoch > before
     follow("orders", ORDERS)
     small_stack.wait_for(lambda: log("connectors").count(told) == 2, "the connector is registered anew")
     small_stack.wait_for(healthy, "everything is healthy again")
@@ -286,11 +292,58 @@ def test_a_signal_reads_every_row_once_more_while_changes_go_on() -> None:
         insert(connection, "again-1", "again-2")
     # A signal that came while the connector was being registered anew was once not heard: first it must read again.
     arrived(start, lambda seen: len(inserted(seen, "again")) == 2, "the changes arrived")
+    # Before stands the snapshot with which the epoch of the other table's end began.
+    start = end()
     with psycopg.connect(get_settings().source_dsn("debezium"), autocommit=True) as connection:
         told = json.dumps({"data-collections": ["public.orders"], "type": "incremental"})
         connection.execute("INSERT INTO millrace.orders_signal VALUES ('test-again', 'execute-snapshot', %s)", [told])
     read = lambda seen: {one.key["number"] for one in seen if one.key and one.operation == "r"}  # noqa: E731
     arrived(start, lambda seen: read(seen) == {"again-1", "again-2"}, "every row was read")
+
+
+def test_a_connector_that_somebody_deleted_begins_anew_with_every_row() -> None:
+    """Connect keeps its position, and the database its slot: with them, no snapshot would come."""
+    with application() as connection:
+        connection.execute("DELETE FROM orders")
+        insert(connection, "deleted-stays", "deleted-leaves")
+    old = arrived(0, lambda seen: "deleted-leaves" in inserted(seen, "deleted"), "the rows arrived")[-1].epoch
+    start = end()
+    rest.call(get_settings(), "DELETE", "/connectors/millrace_orders")
+    with application() as connection:
+        connection.execute("DELETE FROM orders WHERE number = 'deleted-leaves'")
+    of_later = lambda seen: [one for one in seen if one.epoch > old]  # noqa: E731
+    found = of_later(arrived(start, lambda seen: bool(of_later(seen)), "it began anew"))
+    assert [(one.operation, one.key) for one in found] == [("r", {"number": "deleted-stays"})]
+    assert found[0].epoch.database == old.database
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
+    with application() as connection:
+        insert(connection, "deleted-after")
+    arrived(start, lambda seen: inserted(seen, "deleted-after") == ["deleted-after"], "changes go on")
+
+
+def test_a_problem_without_its_file_is_forgotten_when_it_is_asked() -> None:
+    follow("brief", ORDERS.replace("orders", "brief").replace("brief_at", "ordered_at"))
+    arrives = lambda: "millrace_brief" in rest.call(get_settings(), "GET", "/connectors")  # noqa: E731
+    small_stack.wait_for(arrives, "the connector is registered")
+    small_stack.wait_for(lambda: slots.slot("brief") is not None, "its slot is there")
+    request = slots.ask_forget("brief")
+    report = small_stack.HOME / "connectors" / "missing.json"
+    looked = report.stat().st_mtime_ns
+    small_stack.wait_for(lambda: report.stat().st_mtime_ns > looked, "the keeper looked")
+    assert slots.answer(request) is None, "its file is there"
+    (PROBLEMS / "brief.yaml").unlink()
+    small_stack.wait_for(lambda: slots.answer(request), "the keeper answers")
+    assert "millrace_brief" not in rest.call(get_settings(), "GET", "/connectors")
+    assert slots.slot("brief") is None
+    assert published("millrace_brief") == set()
+    with superuser() as connection:
+        left = connection.execute(
+            "SELECT to_regclass('millrace.brief_heartbeat'), to_regclass('millrace.brief_signal')"
+        )
+        assert left.fetchall() == [(None, None)]
+    with application() as connection:
+        connection.execute("DROP TABLE brief")
+    small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
 
 
 @pytest.mark.faults

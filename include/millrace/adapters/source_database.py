@@ -76,6 +76,28 @@ def ask_anew(problem: str) -> str:
     return request
 
 
+def ask_forget(problem: str) -> str:
+    """Asks the keeper to remove a problem's connector, position, slot and tables of ours once its file is gone.
+
+    Raises:
+        MillraceError: If the database cannot be reached, or no keeper was ever there.
+    """
+    request = str(uuid.uuid4())
+    _insert(names.CONNECTOR_REQUESTS, {"id": request, "problem": problem, "wish": "forget"})
+    return request
+
+
+def drop_slot(problem: str) -> None:
+    """Drops the slot of a problem's connector: the drill that loses one. No stage calls this.
+
+    Raises:
+        MillraceError: If the database cannot be reached.
+    """
+    with _connection() as connection:
+        query = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
+        connection.execute(query, [names.connector(problem)])
+
+
 def answer(request: str) -> str | None:
     """What the keeper did about a request; None until it did."""
     with _connection() as connection:

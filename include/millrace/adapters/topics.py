@@ -10,6 +10,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    Producer,
     TopicCollection,
     TopicPartition,
 )
@@ -73,6 +74,41 @@ def state(topic: str) -> TopicState:
         return TopicState(topic, str(described.topic_id), earliest, end)
     except (KafkaException, TimeoutError) as error:
         raise _failed(topic, error) from error
+
+
+def delete_all(problem: str) -> None:
+    """Deletes all topics into which a problem's connector sent: changes, notifications, heartbeats.
+
+    Raises:
+        MillraceError: If the broker does not answer within seconds.
+    """
+    admin = _admin(_servers(), os.getpid())
+    try:
+        ours = [one for one in admin.list_topics(timeout=PATIENCE_SECONDS).topics if problem in one.split(".")]
+        for deleted in (admin.delete_topics(ours) if ours else {}).values():
+            deleted.result(PATIENCE_SECONDS)
+    except (KafkaException, TimeoutError) as error:
+        raise _failed("", error) from error
+
+
+def send(topic: str, value: bytes) -> int:
+    """Sends a message that is as it is, without key and headers: the drill of one that nobody can read; its offset.
+
+    Raises:
+        MillraceError: If the broker does not take it within seconds.
+    """
+    sent: list[int] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            sent.append(int(message.offset() or 0))
+
+    producer = Producer(_options(_servers()))
+    producer.produce(topic, value, on_delivery=delivered)
+    producer.flush(PATIENCE_SECONDS)
+    if not sent:
+        raise _failed(topic, TimeoutError())
+    return sent[0]
 
 
 def oldest_at(part: Range) -> float | None:

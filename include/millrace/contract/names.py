@@ -138,7 +138,7 @@ def notification_topic(problem: str) -> str:
 
 
 CONNECTOR_REQUESTS = "millrace.connector_requests"
-"""The table of the source database by which the keeper of the connectors is asked to begin one anew."""
+"""The table of the source database by which the keeper of the connectors is asked to begin anew, or to forget."""
 
 
 def asset_uri(asset: str) -> str:

@@ -43,15 +43,8 @@ class SourceEpoch:
         return cls(*(int(part) for part in found.groups()))
 
 
-def following(previous: SourceEpoch | None, database: str, *, now: float) -> SourceEpoch:
-    """The epoch that messages of this database carry: the previous one while it is the same database, else a later."""
-    if previous is not None and previous.database == database:
-        return previous
-    return begun_anew(previous, database, now=now)
-
-
 def begun_anew(previous: SourceEpoch | None, database: str, *, now: float) -> SourceEpoch:
-    """A later epoch, also of the same database: where its log was lost before it was read, every row is read anew."""
+    """A later epoch than the previous one, of another database or the same: it begins with a snapshot of every row."""
     system_identifier, timeline = database.split("/")
     # A clock that was set back must not make the new epoch an earlier one.
     since = max(int(now), previous.since + 1 if previous else 0)

@@ -1,4 +1,4 @@
-"""Nothing of a drill's problem stays: runs, landed files, tables, reports, models, the file, the DAGs.
+"""Nothing of a drill's problem stays: runs, landed files, tables, reports, models, file, DAGs, what followed a table.
 
 Only what is append-only stays: steps of versions and batches in the control tables, under a name that does not return.
 """
@@ -6,13 +6,25 @@ Only what is append-only stays: steps of versions and batches in the control tab
 import time
 from pathlib import Path
 
-from millrace.adapters import champions, lake, object_store, registry, replica_reports, warehouse
+from millrace.adapters import (
+    champions,
+    keeper_report,
+    lake,
+    object_store,
+    registry,
+    replica_reports,
+    source_database,
+    topics,
+    warehouse,
+)
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.adapters.deletion import deletion_allowed
 from millrace.adapters.lake.upkeep import folder
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
+from millrace.simulation import live
 from millrace.steps.lake_tables import lake_tables
 
 PATIENCE_SECONDS = 120
@@ -31,8 +43,14 @@ def clear(problem: Problem, path: Path, airflow: AirflowApi) -> None:
         airflow.pause(dag_id)
     for dag_id in dags:
         _end_runs(dag_id, airflow)
+    # Asked before the file goes, and answered after: killed in between, the keeper forgets it all the same.
+    request = source_database.ask_forget(problem.problem) if problem.change_table else None
     _remove_data(problem)
     path.unlink(missing_ok=True)
+    if request is not None:
+        _await_forgotten(problem, request)
+        live.drop_table(problem)
+        topics.delete_all(problem.problem)
     for dag_id in dags:
         airflow.forget(dag_id)
 
@@ -46,6 +64,26 @@ def _end_runs(dag_id: str, airflow: AirflowApi) -> None:
     while any(task.state in AT_WORK for run in runs for task in airflow.tasks(run)):
         if time.monotonic() > deadline:
             return  # Its tables come back, empty, and the next drill finds no file of it: told by `millrace status`.
+        time.sleep(LOOK_SECONDS)
+
+
+def _await_forgotten(problem: Problem, request: str) -> None:
+    """Wait until the keeper has removed connector, slot, publication and tables.
+
+    Raises:
+        MillraceError: If it does not.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while source_database.answer(request) is None:
+        if time.monotonic() > deadline:
+            raise MillraceError(
+                f"The connector of {problem.problem} was not removed",
+                place=f"request {request} in {names.CONNECTOR_REQUESTS} of the source database",
+                found=keeper_report.missing(problem.problem) or "no answer",
+                expected=f"an answer of the service connectors within {PATIENCE_SECONDS} s",
+                fix="`make status` and `make logs SERVICE=connectors` say more; the request stays, and is done when it"
+                f" can be; then drop table {problem.change_table} of the source database",
+            )
         time.sleep(LOOK_SECONDS)
 
 

@@ -11,7 +11,19 @@ from millrace.adapters import supervised, warehouse
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract.errors import MillraceError, did_you_mean
 from millrace.contract.loading import load_problem
-from millrace.drills import bad_batch, corrupt_model, dead_store, kill_spark, leak, lost_event, zombie_writer
+from millrace.drills import (
+    bad_batch,
+    corrupt_model,
+    dead_store,
+    key_change,
+    kill_connect,
+    kill_spark,
+    leak,
+    lost_event,
+    lost_slot,
+    poison_message,
+    zombie_writer,
+)
 from millrace.drills.clearing import clear
 from millrace.drills.drill import Drill
 from millrace.drills.scene import Scene, left_behind
@@ -25,6 +37,10 @@ DRILLS: dict[str, Drill] = {
     "dead-store": dead_store.DRILL,
     "leak": leak.DRILL,
     "corrupt-model": corrupt_model.DRILL,
+    "kill-connect": kill_connect.DRILL,
+    "lost-slot": lost_slot.DRILL,
+    "poison-message": poison_message.DRILL,
+    "key-change": key_change.DRILL,
 }
 LOCK_OF_DRILLS = 7_265_010
 """Postgres advisory lock in the warehouse database, held while a drill runs; any fixed number does."""

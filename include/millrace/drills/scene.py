@@ -52,7 +52,8 @@ def own_problem(scene: Scene, name: str, change: Change = lambda _content: None)
         yield problem
     finally:
         clear(problem, path, scene.airflow)
-        scene.telling.now(f"{problem.problem} is gone: file, DAGs, landed files, tables, reports, models")
+        followed = ", connector, slot, topics" if problem.change_table else ""
+        scene.telling.now(f"{problem.problem} is gone: file, DAGs, landed files, tables, reports, models{followed}")
 
 
 def appear(scene: Scene, *problems: Problem, train: bool = False) -> None:

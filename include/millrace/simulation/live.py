@@ -157,6 +157,20 @@ def play(problem: Problem, *, seed: int) -> Played:
     return Played(Application(problem, seed=seed))
 
 
+def drop_table(problem: Problem) -> None:
+    """The application gives its table up.
+
+    Raises:
+        MillraceError: If the database does not answer.
+    """
+    try:
+        with psycopg.connect(get_settings().source_dsn("application"), connect_timeout=5) as connection:
+            named = sql.Identifier(*str(problem.change_table).split("."))
+            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(named))
+    except psycopg.OperationalError as error:
+        raise unreachable("The source database", _place(), error) from error
+
+
 def _query(table: str, statement: Statement, problem: Problem) -> tuple[sql.Composed, list[Any]]:
     named = sql.Identifier(*table.split("."))
     keys = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(n)) for n in problem.source.primary_key)
