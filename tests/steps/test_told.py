@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from millrace import cli
-from millrace.adapters import airflow_api, champions, lake, fleet
+from millrace.adapters import airflow_api, champions, fleet, lake
 from millrace.adapters.airflow_api import Run
 from millrace.adapters.champions import Champion, Hold, Transition
 from millrace.cli import models, terminal
@@ -105,6 +105,7 @@ def test_status_tells_what_runs_and_says_so_where_it_cannot(monkeypatch: pytest.
     monkeypatch.setattr(champions, "holds", lambda _: [])
     monkeypatch.setattr(airflow_api, "AirflowApi", lambda: SimpleNamespace(under_way=lambda: {"loan__train": run}))
     monkeypatch.setattr(lake, "ping", lambda: None)
+    monkeypatch.setattr(models, "changes_table", lambda _: None)
     monkeypatch.setenv("COLUMNS", "200")
     told = CliRunner().invoke(cli.app, ["status", "loan"], catch_exceptions=False).output
     assert f"train: running since {NOW:%H:%M:%S} UTC" in told
