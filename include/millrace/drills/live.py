@@ -13,10 +13,10 @@ from millrace.simulation.live import Played
 
 
 def followed(content: dict[str, Any]) -> None:
-    """Its changes are taken in within seconds, and however many of them are broken."""
+    """Its changes are taken in within seconds, however many rows of them are broken, or go."""
     (source,) = content["sources"].values()
     source["changes"] = {"seconds": 2, "retry_seconds": 20}
-    source["quality"] = {"max_quarantined_share": 1.0}
+    source["quality"] = {"max_quarantined_share": 1.0, "max_row_count_drop": 1.0}
 
 
 @contextmanager
