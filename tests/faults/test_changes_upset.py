@@ -19,8 +19,10 @@ from millrace.adapters import airflow_tables, keeper_report, lake, object_store,
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.drills.lost_slot import unheard
 from millrace.simulation.application import row_key
 from millrace.simulation.at_work import AtWork, repeated
+from millrace.simulation.live import Played, play
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.resnapshot import resnapshot
 from tests.application import live_problem
@@ -62,12 +64,11 @@ def at_work(problem: Problem, told: Told, fault: str) -> Iterator[AtWork]:
         seen = len(application.played.world.ever)
         await_that("new rows come", lambda: answers(lambda: application.came(since=seen)), seconds=PATIENCE_SECONDS)
         seconds = time.monotonic() - began
-    is_as_its_table(application)
+    holds(application.played)
     told(f"{fault} while an application works", SAME, seconds)
 
 
-def is_as_its_table(application: AtWork) -> None:
-    played = application.played
+def holds(played: Played) -> None:
     await_that("all is there", lambda: answers(lambda: not played.differences()), seconds=PATIENCE_SECONDS)
     assert repeated(played.problem) == 0
 
@@ -106,19 +107,29 @@ def process_of(airflow: AirflowApi, dag: str, task_id: str) -> int | None:
 
 
 def test_a_slot_is_dropped_and_every_row_read_anew(problem: Problem, told: Told) -> None:
-    with at_work(problem, told, "the slot dropped, then `millrace resnapshot`,"):
-        try:
-            supervised.stop("kafka_connect")
-            await_that("the slot is not in use", lambda: not in_use(problem), seconds=60)
-            source_database.drop_slot(problem.problem)
-        finally:
-            supervised.start("kafka_connect")
-        await_that(
-            "the keeper tells it",
-            lambda: "millrace resnapshot" in str(keeper_report.missing(problem.problem)),
-            seconds=PATIENCE_SECONDS,
-        )
-        assert resnapshot(problem, anew=True, say=print).anew
+    played = play(problem, seed=77)
+    played.play(rate=100, until=lambda: sum(played.done.values()) >= 200)
+    holds(played)
+    began = time.monotonic()
+    try:
+        supervised.stop("kafka_connect")
+        await_that("the slot is not in use", lambda: not in_use(problem), seconds=60)
+        source_database.drop_slot(problem.problem)
+        played.load(unheard(played))
+    finally:
+        supervised.start("kafka_connect")
+    await_that(
+        "the keeper tells it",
+        lambda: "millrace resnapshot" in str(keeper_report.missing(problem.problem)),
+        seconds=PATIENCE_SECONDS,
+    )
+    assert resnapshot(problem, anew=True, say=print).anew
+    holds(played)
+    told(
+        "a slot dropped while rows are committed and deleted, then `millrace resnapshot`",
+        SAME,
+        time.monotonic() - began,
+    )
 
 
 def in_use(problem: Problem) -> bool:
@@ -151,7 +162,7 @@ def test_events_of_assets_are_lost(problem: Problem, told: Told) -> None:
         await_that("events of bronze are lost", lambda: lost[assets[1]], seconds=PATIENCE_SECONDS)
     began = time.monotonic()
     with losing(*assets) as lost:
-        is_as_its_table(application)
+        holds(application.played)
     print(f"{lost} events were lost in {time.monotonic() - began:.0f} s")
 
 
@@ -194,7 +205,7 @@ def test_tasks_are_run_again_after_their_success(problem: Problem, airflow: Airf
                 ),
                 seconds=PATIENCE_SECONDS,
             )
-    is_as_its_table(worked)
+    holds(worked.played)
 
 
 def test_a_file_with_older_rows_of_the_same_keys_lands(problem: Problem, told: Told) -> None:

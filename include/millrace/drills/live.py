@@ -8,6 +8,7 @@ from millrace.adapters import keeper_report, source_database
 from millrace.contract.problem import Problem
 from millrace.drills.scene import LEVELS_SECONDS, PATIENCE_SECONDS, Scene, appear, own_problem
 from millrace.drills.telling import Telling
+from millrace.simulation.application import Statement
 from millrace.simulation.at_work import AtWork, repeated
 from millrace.simulation.live import Played
 
@@ -59,6 +60,16 @@ def await_truth(scene: Scene, played: Played) -> None:
         every_seconds=LEVELS_SECONDS,
     )
     tell_repeated(telling, repeated(played.problem))
+
+
+def moved_and_deleted(played: Played, *, moved: int, deleted: int) -> list[Statement]:
+    """Statements that give rows other keys and delete others, each row once."""
+    keys, rows = list(played.world.rows), played.world.rows
+    found = []
+    for key, fresh in zip(keys[:moved], played.application.first_rows(moved, broken_share=0), strict=True):
+        new = {name: (fresh.values or {})[name] for name in played.problem.source.primary_key}
+        found.append(Statement("rekey", key, rows[key].values | new, rows[key].broken))
+    return found + [Statement("delete", key, None) for key in keys[moved : moved + deleted]]
 
 
 def tell_repeated(telling: Telling, count: int) -> None:
