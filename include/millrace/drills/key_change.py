@@ -3,11 +3,11 @@
 from millrace.contract.problem import Problem
 from millrace.drills.content import gold_keys, served_rows
 from millrace.drills.drill import Drill
-from millrace.drills.live import await_truth, live_problem
+from millrace.drills.live import await_truth, live_problem, moved_and_deleted
 from millrace.drills.scene import LEVELS_SECONDS, PATIENCE_SECONDS, Scene
 from millrace.drills.telling import Telling
 from millrace.simulation.live import Played, play
-from millrace.simulation.world import Statement, Values, row_key
+from millrace.simulation.world import row_key
 
 SEED, ROWS, REKEYED, DELETED = 14, 200, 40, 20
 
@@ -20,24 +20,12 @@ def run(scene: Scene) -> None:
         await_truth(scene, played)
         before = _keys(played)
         _await_keys(scene, problem, before, words=f"gold and warehouse hold the {ROWS} rows of the table")
-        played.load(_changes(played))
+        played.load(moved_and_deleted(played, moved=REKEYED, deleted=DELETED))
         after = _keys(played)
         telling.broken(f"in one transaction {REKEYED} rows get other keys, and {DELETED} are deleted")
         await_truth(scene, played)
         _await_keys(scene, problem, after, words="gold and warehouse have taken that in")
         tell_keys(telling, gold_keys(problem), set(served_rows(problem)), gone=before - after, there=after)
-
-
-def _changes(played: Played) -> list[Statement]:
-    fresh = iter(played.application.first_rows(REKEYED, broken_share=0))
-    keys = list(played.world.rows)
-    moved = [(key, next(fresh).values or {}) for key in keys[:REKEYED]]
-    rekeyed = [Statement("rekey", key, _with_key(played, played.world.rows[key].values, new)) for key, new in moved]
-    return rekeyed + [Statement("delete", key, None) for key in keys[REKEYED : REKEYED + DELETED]]
-
-
-def _with_key(played: Played, values: Values, fresh: Values) -> Values:
-    return values | {name: fresh[name] for name in played.problem.source.primary_key}
 
 
 def _keys(played: Played) -> set[str]:

@@ -6,13 +6,13 @@ from millrace.drills.live import await_new_rows, await_truth, live_problem
 from millrace.drills.scene import PATIENCE_SECONDS, Scene
 from millrace.simulation.at_work import AtWork
 
-SEED = 11
+SEED, RATE = 11, 10
 
 
 def run(scene: Scene) -> None:
     telling = scene.telling
     with live_problem(scene, "kill_connect") as problem:
-        with AtWork(problem, seed=SEED) as application:
+        with AtWork(problem, seed=SEED, rate=RATE) as application:
             await_new_rows(scene, application, words="an application works on the table, and its rows are in silver")
             killed = supervised.kill("kafka_connect")
             telling.broken(f"Kafka Connect (process {killed}) killed with signal 9; the application goes on")

@@ -10,13 +10,14 @@ from millrace.drills.scene import LEVELS_SECONDS, PATIENCE_SECONDS, Scene, appea
 from millrace.drills.telling import Telling
 from millrace.simulation.at_work import AtWork, repeated
 from millrace.simulation.live import Played
+from millrace.simulation.world import Statement
 
 
 def followed(content: dict[str, Any]) -> None:
-    """Its changes are taken in within seconds, and however many of them are broken."""
+    """Its changes are taken in within seconds, however many rows of them are broken, or go."""
     (source,) = content["sources"].values()
     source["changes"] = {"seconds": 2, "retry_seconds": 20}
-    source["quality"] = {"max_quarantined_share": 1.0}
+    source["quality"] = {"max_quarantined_share": 1.0, "max_row_count_drop": 1.0}
 
 
 @contextmanager
@@ -59,6 +60,16 @@ def await_truth(scene: Scene, played: Played) -> None:
         every_seconds=LEVELS_SECONDS,
     )
     tell_repeated(telling, repeated(played.problem))
+
+
+def moved_and_deleted(played: Played, *, moved: int, deleted: int) -> list[Statement]:
+    """Statements that give rows other keys and delete others, each row once."""
+    keys, rows = list(played.world.rows), played.world.rows
+    found = []
+    for key, fresh in zip(keys[:moved], played.application.first_rows(moved, broken_share=0), strict=True):
+        new = {name: (fresh.values or {})[name] for name in played.problem.source.primary_key}
+        found.append(Statement("rekey", key, rows[key].values | new, rows[key].broken))
+    return found + [Statement("delete", key, None) for key in keys[moved : moved + deleted]]
 
 
 def tell_repeated(telling: Telling, count: int) -> None:

@@ -4,16 +4,17 @@ from millrace.adapters import keeper_report, source_database, supervised
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.drills.drill import Drill
-from millrace.drills.live import await_truth, live_problem
+from millrace.drills.live import await_truth, live_problem, moved_and_deleted
 from millrace.drills.scene import PATIENCE_SECONDS, Scene
 from millrace.drills.telling import Telling
 from millrace.simulation.live import Played, play
+from millrace.simulation.world import Statement
 from millrace.steps.changes_state import changes_state
 from millrace.steps.resnapshot import needed, resnapshot
 
 SEED, RATE, ROWS = 12, 100, 200
-DELETED = 3
-"""Rows that are deleted at least while nobody listens: no change will ever tell of them."""
+INSERTED, MOVED, DELETED = 30, 5, 10
+"""Rows, while nobody listens: of those that are deleted, no change will ever tell."""
 
 
 def run(scene: Scene) -> None:
@@ -26,7 +27,8 @@ def run(scene: Scene) -> None:
             stopped = supervised.stop("kafka_connect")
             telling.broken(f"Kafka Connect (process {stopped}) is stopped")
             _drop_slot(scene, problem)
-            _commit_unheard(telling, played)
+            played.load(unheard(played))
+            telling.now(f"unheard, {INSERTED} rows are inserted, {DELETED} are deleted, {MOVED} get other keys")
         finally:
             telling.now(f"Connect is started again: process {supervised.start('kafka_connect')}")
         said = telling.wait(
@@ -59,12 +61,13 @@ def _in_use(problem: str) -> bool:
     return slot is not None and slot.active
 
 
-def _commit_unheard(telling: Telling, played: Played) -> None:
-    before = dict(played.done)
-    deleted = before.get("delete", 0) + DELETED
-    played.play(rate=RATE, until=lambda: played.done["delete"] >= deleted)
-    heard = ", ".join(f"{count - before.get(kind, 0)} {kind}" for kind, count in sorted(played.done.items()))
-    telling.now(f"meanwhile the application commits, and nobody hears of it: {heard}")
+def unheard(played: Played) -> list[Statement]:
+    """What the application does while nobody listens, each row once: of one that is changed twice, only the result will
+    be known, and not what its features were at first."""
+    return [
+        *played.application.first_rows(INSERTED, broken_share=0),
+        *moved_and_deleted(played, moved=MOVED, deleted=DELETED),
+    ]
 
 
 def _way_out(problem: Problem) -> str | None:
