@@ -30,9 +30,11 @@ def live_problem(mark: str, airflow: AirflowApi, **changes: Any) -> Iterator[Pro
     source["changes"] = changes
     with unfollowed_afterwards(content) as problem:
         await_that(f"{problem.change_table} is followed", lambda: _is_followed(problem), seconds=180)
-        ingestion, transform = (names.dag_id(problem.problem, stage) for stage in ("ingest_changes", "transform"))
+        stages = ("ingest_changes", "transform", "train")
+        ingestion, transform, train = (names.dag_id(problem.problem, stage) for stage in stages)
         # Each stage has a file of its own, read at its own time.
-        await_that("its DAGs appear", lambda: airflow.knows(ingestion) and airflow.knows(transform), seconds=240)
+        await_that("its DAGs appear", lambda: all(map(airflow.knows, (ingestion, transform, train))), seconds=240)
+        airflow.pause(train)
         try:
             yield problem
         finally:
