@@ -78,7 +78,8 @@ def _states_of_silver(
     keys = forgotten(current, states, of).localCheckpoint()
     if keys.isEmpty():
         return states_of_rows(current, of)
-    again = every_version().join(keys, "row_key", "left_semi")
+    # Computed at once: within the plan of the merge, Spark takes minutes to think about how rows are read and judged.
+    again = every_version().join(keys, "row_key", "left_semi").localCheckpoint()
     return states_of_rows(current.join(keys, "row_key", "left_anti"), of).unionByName(states_of_versions(again, of))
 
 
