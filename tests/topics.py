@@ -120,7 +120,7 @@ def made_anew(topic: str) -> None:
         return False
 
     # It is gone for whoever asks before its name is free.
-    await_that("the topic is there anew", is_another, seconds=30)
+    await_that("the topic is there anew", is_another, seconds=120)
 
 
 def delete_messages_before(topic: str, offset: int) -> None:
