@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psutil
 import psycopg
@@ -222,7 +223,14 @@ def test_a_topic_made_anew_has_another_id() -> None:
     admin = topics._admin(get_settings().kafka_servers, os.getpid())
     admin.delete_topics(["renewed"])["renewed"].result(20)
     small_stack.wait_for(lambda: ensure_topic("renewed", get_settings()), "the topic can be made anew")
-    assert topics.state("renewed").topic_id != first
+
+    def is_another() -> bool:
+        # The broker that answers may not have heard of it yet.
+        with suppress(MillraceError):
+            return topics.state("renewed").topic_id != first
+        return False
+
+    small_stack.wait_for(is_another, "the topic has another id")
 
 
 def test_a_missing_topic_is_told() -> None:
