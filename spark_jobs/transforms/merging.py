@@ -8,6 +8,8 @@ counts; and `newest_change`, of whatever change, broken ones too.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -157,7 +159,8 @@ def forgotten(rows: DataFrame, states: DataFrame, of: Layout) -> DataFrame:
     newest = F.coalesce("_newest", "newest_change")
     begins = _counts_from(of, F.col("_from"), newest)
     between = (F.col("first_position") < begins) & (begins <= F.col("last_position"))
-    late = landed_late(of, F.col("first_position")) | landed_late(of, F.col("label_position"))
+    told_by = ("first_position", "last_position", "label_position")
+    late = reduce(or_, (landed_late(of, F.col(name)) for name in told_by))
     hidden = late & F.col("_newest").isNotNull() & F.col("_from").isNull()
     again = F.col("deleted") & ended(of, F.col("newest_change")) & F.col("_came")
     return both.where(between | hidden | again).select("row_key")
