@@ -9,8 +9,7 @@ from pyspark.sql import functions as F
 
 from millrace.domain.change_offsets import Range
 from spark_jobs.fenced_write import Target, append, read_at
-from spark_jobs.transforms.change_rows import TRUNCATE
-from spark_jobs.transforms.envelope import parse
+from spark_jobs.transforms.envelope import TRUNCATE, parse
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,17 @@ from pyspark.sql import functions as F
 from pyspark.storagelevel import StorageLevel
 
 from millrace.contract import names
+from millrace.contract.constraints import MESSAGE
 from millrace.contract.problem import Problem
 from millrace.contract.source import Source
 from millrace.domain.batches import BronzeAt, Landing
 from millrace.domain.following import Following
 from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
-from spark_jobs.transforms.change_rows import DELETE, change_rows
+from spark_jobs.transforms.change_rows import change_rows
+from spark_jobs.transforms.envelope import DELETE
 from spark_jobs.transforms.identity import POSITION, change_position, file_position, identify
-from spark_jobs.transforms.quarantine import MESSAGE, judge
+from spark_jobs.transforms.quarantine import judge
 
 _SAID = ("path", "row_number", "fields", "raw")
 _IDENTIFIED = ("typed", "row_key", "event_timestamp", "position", "known_at", "change")

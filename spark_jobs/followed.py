@@ -7,9 +7,7 @@ from pyspark.sql import functions as F
 
 from millrace.domain.following import ChangePosition, EpochSeen, Following
 from spark_jobs.bronze_rows import known_by, of_span
-from spark_jobs.transforms.change_rows import OF_A_SNAPSHOT, TRUNCATE
-
-LAST = ("last", "last_in_data_collection")
+from spark_jobs.transforms.envelope import LAST_OF_A_SNAPSHOT, TRUNCATE, of_a_snapshot, place
 
 
 def followed(
@@ -18,14 +16,13 @@ def followed(
     """Look at the changes of a span; None where there is none."""
     changes = known_by(ingested_by, of_span(spark, table, after=after, until=until))
     changes = changes.where("malformed IS NULL AND epoch IS NOT NULL")
-    first = F.coalesce(F.col("snapshot").isin(*OF_A_SNAPSHOT), F.lit(False))
-    position = F.struct("epoch", F.col("lsn"), F.concat_ws("-", "topic", "partition"), F.col("offset"))
+    position = F.struct("epoch", "lsn", place(), "offset")
     found = (
         changes.groupBy("epoch")
         .agg(
-            F.max(F.when(first, F.col("lsn"))).alias("snapshot"),
-            F.max(F.when(F.col("snapshot").isin(*LAST), F.col("lsn"))).alias("last"),
-            F.bool_or(~first).alias("streams"),
+            F.max(F.when(of_a_snapshot(), F.col("lsn"))).alias("snapshot"),
+            F.max(F.when(F.col("snapshot").isin(*LAST_OF_A_SNAPSHOT), F.col("lsn"))).alias("last"),
+            F.bool_or(~of_a_snapshot()).alias("streams"),
             F.max(F.when(F.col("operation") == TRUNCATE, position)).alias("truncated"),
         )
         .collect()

@@ -5,17 +5,13 @@ from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
 from millrace.domain.following import Following
-from spark_jobs.transforms.envelope import ROW, WITH_ROW_AFTER
+from spark_jobs.transforms.envelope import DELETE, INSERT, UPDATE, WITH_ROW_AFTER, of_a_snapshot, place
 
-READ, INSERT, UPDATE, DELETE, TRUNCATE = "r", "c", "u", "d", "t"
 BEGINS_OR_ENDS = (INSERT, DELETE)
 """Changes before which nothing counts of their row: it was not there, or is no more."""
-OF_A_SNAPSHOT = ("first", "first_in_data_collection", "true", "last_in_data_collection", "last")
-"""What Debezium says of a row of the snapshot that an epoch begins with.
-
-https://debezium.io/documentation/reference/3.5/connectors/postgresql.html#postgresql-create-events
-"""
-_ROWS = f"struct<before: {ROW}, after: {ROW}>"
+_ROW = "map<string, string>"
+"""A row of the source: column → value as JSON writes it, a text without its quotes."""
+_ROWS = f"struct<before: {_ROW}, after: {_ROW}>"
 
 
 def change_rows(changes: DataFrame, source: Source, following: Following | None) -> DataFrame:
@@ -28,7 +24,8 @@ def change_rows(changes: DataFrame, source: Source, following: Following | None)
         changes: Rows of the bronze table of changes.
         following: What they, and those before them, tell of the table as a whole.
     """
-    told = changes.where(f"malformed IS NOT NULL OR operation IN ({_quoted(*WITH_ROW_AFTER, DELETE)})")
+    of_a_row = F.col("operation").isin(*WITH_ROW_AFTER, DELETE)
+    told = changes.where(F.col("malformed").isNotNull() | of_a_row)
     value = F.from_json(F.col("value").cast("string"), _ROWS)
     # Once, as a column of its own: each part of it is looked at several times.
     told = told.withColumn("_value", F.when(F.col("malformed").isNull(), value))
@@ -45,7 +42,7 @@ def change_rows(changes: DataFrame, source: Source, following: Following | None)
     )
     rows = told.withColumn("_part", F.explode(parts))
     return rows.select(
-        F.concat_ws("-", "topic", "partition").alias("path"),
+        place().alias("path"),
         F.col("offset").alias("row_number"),
         F.coalesce("committed_at", "sent_at").alias("last_modified"),
         F.col("_part").getField("fields").alias("fields"),
@@ -65,7 +62,7 @@ def _after_the_snapshot(following: Following | None) -> Column:
     """
     position = F.col("lsn")
     for epoch, seen in (following.epochs if following else {}).items():
-        later = (F.col("epoch") == epoch) & ~F.coalesce(F.col("snapshot").isin(*OF_A_SNAPSHOT), F.lit(False))
+        later = (F.col("epoch") == epoch) & ~of_a_snapshot()
         if seen.snapshot is not None:
             position = F.when(later, F.greatest(F.col("lsn"), F.lit(seen.snapshot))).otherwise(position)
     return position
@@ -77,7 +74,3 @@ def _change(operation: Column, fields: Column) -> Column:
 
 def _readable(value: Column) -> Column:
     return F.when(F.is_valid_utf8(value), value.cast("string")).otherwise(F.concat(F.lit("base64:"), F.base64(value)))
-
-
-def _quoted(*words: str) -> str:
-    return ", ".join(f"'{word}'" for word in words)

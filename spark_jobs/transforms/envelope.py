@@ -8,14 +8,20 @@ from pyspark.sql import functions as F
 
 from millrace.contract.source_epoch import HEADER, TEXT
 
-ROW = "map<string, string>"
-"""A row of the source: column → value as JSON writes it, a text without its quotes."""
+READ, INSERT, UPDATE, DELETE, TRUNCATE = "r", "c", "u", "d", "t"
+"""Operations: a row that a snapshot read, and what may happen to one, or to all of a table."""
+WITH_ROW_AFTER = (INSERT, UPDATE, READ)
+OPERATIONS = (*WITH_ROW_AFTER, DELETE, TRUNCATE)
+_OF_A_SNAPSHOT = ("first", "first_in_data_collection", "true", "last_in_data_collection", "last")
+"""What Debezium says of a row of the snapshot that an epoch begins with.
+
+https://debezium.io/documentation/reference/3.5/connectors/postgresql.html#postgresql-create-events
+"""
+LAST_OF_A_SNAPSHOT = ("last_in_data_collection", "last")
 _SOURCE = "struct<lsn: bigint, sequence: string, txId: bigint, ts_us: bigint, snapshot: string>"
 _THERE = "struct<_: string>"
 """An object, of which nothing is read but that it is there: to read its fields costs more than all the rest."""
 VALUE = f"struct<op: string, source: {_SOURCE}, before: {_THERE}, after: {_THERE}>"
-WITH_ROW_AFTER = ("c", "u", "r")
-OPERATIONS = (*WITH_ROW_AFTER, "d", "t")
 TIMES = (-62_135_510_400_000_000, 253_402_214_400_000_000)
 """Microseconds since 1970 that can be a time: a day within those that Python knows, to leave room for zones."""
 
@@ -46,6 +52,16 @@ def parse(messages: DataFrame) -> DataFrame:
     return read.withColumns(readable).drop("_told", "_epoch", "headers")
 
 
+def of_a_snapshot() -> Column:
+    """Whether a change of bronze is a row of the snapshot that its epoch begins with: true or false, never null."""
+    return F.coalesce(F.col("snapshot").isin(*_OF_A_SNAPSHOT), F.lit(False))
+
+
+def place() -> Column:
+    """Topic and partition of a change of bronze, as Kafka names a partition."""
+    return F.concat_ws("-", "topic", "partition")
+
+
 def _malformed() -> Column:
     """The first thing that keeps a message from being a change; a tombstone says nothing that could be wrong."""
     told, tombstone = F.col("_told"), F.col("value").isNull()
@@ -57,8 +73,8 @@ def _malformed() -> Column:
         "value: no position": _position(source).isNull(),
         "value: no time": source.getField("ts_us").isNull() | ~source.getField("ts_us").between(*TIMES),
         "value: no row": (operation.isin(*WITH_ROW_AFTER) & told.getField("after").isNull())
-        | ((operation == "d") & told.getField("before").isNull()),
-        "key: missing": (operation != "t") & F.col("key").isNull(),
+        | ((operation == DELETE) & told.getField("before").isNull()),
+        "key: missing": (operation != TRUNCATE) & F.col("key").isNull(),
         "header: no epoch": F.col("_epoch").isNull() | ~F.col("_epoch").rlike(rf"\A{_EPOCH}\z"),
     }
     first = F.coalesce(*(F.when(is_so, F.lit(words)) for words, is_so in faults.items()))

@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
 from millrace.domain.following import ChangePosition, Following
-from spark_jobs.transforms.change_rows import BEGINS_OR_ENDS, DELETE
+from spark_jobs.transforms.change_rows import BEGINS_OR_ENDS
+from spark_jobs.transforms.envelope import DELETE
 
 POSITION_TYPE = "struct<input_rank: int, epoch: string, major: bigint, path: string, minor: bigint>"
 
@@ -149,9 +150,8 @@ def forgotten(rows: DataFrame, states: DataFrame, of: Layout) -> DataFrame:
 
     Args:
         rows: Silver rows as they are.
+        of: The layout of a source with changes.
     """
-    if of.following is None:
-        return rows.select("row_key").where(F.lit(False))
     told = states.groupBy("row_key").agg(
         F.max("counts_from").alias("_from"), F.max("newest_change").alias("_newest"), F.lit(True).alias("_came")
     )

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from millrace.contract.constraints import (
+    FIELD_COUNT,
     Constraint,
     CrossColumn,
     HasType,
@@ -19,11 +20,6 @@ from millrace.contract.constraints import (
 )
 from millrace.contract.source import Source
 from spark_jobs.transforms.casting import whole
-
-FIELD_COUNT = "row:field_count"
-"""The reason of a row that has no fields: their number does not fit the file's header."""
-MESSAGE = "message:malformed"
-"""The reason of a message of a topic that cannot be read as a change."""
 
 _COMPARISONS: dict[str, Callable[[Column, Column], Column]] = {
     "<": lt,

@@ -108,7 +108,7 @@ def process_of(airflow: AirflowApi, dag: str, task_id: str) -> int | None:
 
 def test_a_slot_is_dropped_and_every_row_read_anew(problem: Problem, told: Told) -> None:
     played = play(problem, seed=77)
-    played.play(rate=100, until=lambda: sum(played.done.values()) >= 200)
+    played.play_rows(200, rate=100)
     holds(played)
     began = time.monotonic()
     try:

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from millrace.contract.constraints import FIELD_COUNT
 from millrace.contract.source import Column, Source
 from millrace.domain.parquet_rows import open_parquet
 from spark_jobs.transforms.casting import cast_rows
-from spark_jobs.transforms.quarantine import FIELD_COUNT, judge
+from spark_jobs.transforms.quarantine import judge
 from tests.contract.parity_corpus import CORPUS
 from tests.contract.wide_row import by_case, expected, numbered, one_source, one_text
 from tests.spark_jobs.bronze import bronze_rows

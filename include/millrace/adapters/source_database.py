@@ -1,7 +1,7 @@
-"""The source database, as its role `debezium` sees it: how far a connector has come in its log, and what it is told.
+"""The source database: how far a connector has come in its log, and what it is told; and how a role connects to it.
 
-`debezium` and not `application`: it has the right to write signals already, since the connector does, while the
-application's role would gain the right to have every row read.
+Asked and told as `debezium` and not `application`: it has the right to write signals already, since the connector does,
+while the application's role would gain the right to have every row read.
 """
 
 import json
@@ -37,7 +37,7 @@ class Slot:
 
 def ping() -> None:
     """Raises `MillraceError` when the database does not let us in."""
-    with _connection():
+    with connection():
         return
 
 
@@ -47,8 +47,8 @@ def slot(problem: str) -> Slot | None:
     Raises:
         MillraceError: If the database cannot be reached.
     """
-    with _connection() as connection:
-        row = connection.execute(QUERY, [names.connector(problem)]).fetchone()
+    with connection() as database:
+        row = database.execute(QUERY, [names.connector(problem)]).fetchone()
     # A lost slot has no position any more.
     return None if row is None else Slot(row[0], row[1], row[2] or 0, row[3])
 
@@ -93,16 +93,16 @@ def drop_slot(problem: str) -> None:
     Raises:
         MillraceError: If the database cannot be reached.
     """
-    with _connection() as connection:
+    with connection() as database:
         query = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s"
-        connection.execute(query, [names.connector(problem)])
+        database.execute(query, [names.connector(problem)])
 
 
 def answer(request: str) -> str | None:
     """What the keeper did about a request; None until it did."""
-    with _connection() as connection:
+    with connection() as database:
         query = sql.SQL("SELECT answer FROM {} WHERE id = %s").format(_named(names.CONNECTOR_REQUESTS))
-        row = connection.execute(query, [request]).fetchone()
+        row = database.execute(query, [request]).fetchone()
     return None if row is None else row[0]
 
 
@@ -113,16 +113,29 @@ def _insert(table: str, values: dict[str, str]) -> None:
         sql.SQL(", ").join(map(sql.Placeholder, values)),
     )
     try:
-        with _connection() as connection:
-            connection.execute(statement, values)
+        with connection() as database:
+            database.execute(statement, values)
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise MillraceError(
-            f"The source database has no table {table}",
-            place="the source database, as its role debezium",
-            found=str(error).strip().splitlines()[0],
-            expected="what the service connectors makes for each problem that has a section `changes`",
-            fix="`make status` shows whether that runs and what it misses",
-        ) from error
+        raise no_table(table, "debezium", error) from error
+
+
+def no_table(table: str, role: str, error: Exception) -> MillraceError:
+    """What to tell when a role does not find a table that the keeper makes."""
+    return MillraceError(
+        f"The source database has no table {table}",
+        place=f"the source database, as its role {role}",
+        found=str(error).strip().splitlines()[0],
+        expected="what the service connectors makes for each problem that has a section `changes`",
+        fix="`make status` shows whether that runs and what it misses",
+    )
+
+
+def away(error: Exception) -> MillraceError:
+    """What to tell when the database does not let a role in."""
+    settings = get_settings()
+    return unreachable(
+        "The source database", f"{settings.source_database_host}:{settings.port('source_database')}", error
+    )
 
 
 def _named(table: str) -> sql.Identifier:
@@ -130,11 +143,14 @@ def _named(table: str) -> sql.Identifier:
 
 
 @contextmanager
-def _connection() -> Iterator[psycopg.Connection]:
-    settings = get_settings()
+def connection(role: str = "debezium") -> Iterator[psycopg.Connection]:
+    """A connection whose transaction ends with the block.
+
+    Raises:
+        MillraceError: If the database cannot be reached.
+    """
     try:
-        with psycopg.connect(settings.source_dsn("debezium"), connect_timeout=5) as connection:
-            yield connection
+        with psycopg.connect(get_settings().source_dsn(role), connect_timeout=5) as connected:
+            yield connected
     except psycopg.OperationalError as error:
-        place = f"{settings.source_database_host}:{settings.port('source_database')}"
-        raise unreachable("The source database", place, error) from error
+        raise away(error) from error

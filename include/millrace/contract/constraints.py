@@ -25,6 +25,12 @@ RAW_PATTERNS: dict[ColumnType, str] = {
 }
 TRUE_SPELLINGS = ("true", "yes", "y", "1")
 
+# Reasons of rows of which no column can be judged; those of constraints follow from these: `reason`.
+FIELD_COUNT = "row:field_count"
+"""Of a file's row that has no fields: their number does not fit the header."""
+MESSAGE = "message:malformed"
+"""Of a message of a topic that cannot be read as a change."""
+
 
 def number_said(text: str, source: Source) -> float | None:
     """The number that a text of a file says, by the source's decimal sign; None if it says none."""

@@ -52,19 +52,24 @@ def newest_commit(values: Iterable[bytes]) -> datetime | None:
 
 def _committed_at(value: bytes) -> datetime | None:
     try:
-        return datetime.fromtimestamp(json.loads(value)["source"]["ts_us"] / 1_000_000, UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+        return datetime.fromtimestamp(_told(value)["source"]["ts_us"] / 1_000_000, UTC)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None
 
 
 def row_in(value: bytes) -> Mapping[str, Any] | None:
     """The row that a message says there is now; None in any other, and in one that cannot be read."""
+    row = _told(value).get("after")
+    return row if isinstance(row, dict) and row else None
+
+
+def _told(value: bytes) -> dict[str, Any]:
+    """What a message says; nothing, where it cannot be read."""
     try:
         told = json.loads(value)
     except (ValueError, RecursionError):
-        return None
-    row = told.get("after") if isinstance(told, dict) else None
-    return row if isinstance(row, dict) and row else None
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Differences:

@@ -21,7 +21,7 @@ def run(scene: Scene) -> None:
     telling = scene.telling
     with live_problem(scene, "lost_slot") as problem:
         played = play(problem, seed=SEED)
-        played.play(rate=RATE, until=lambda: sum(played.done.values()) >= ROWS)
+        played.play_rows(ROWS, rate=RATE)
         await_truth(scene, played)
         try:
             stopped = supervised.stop("kafka_connect")
@@ -42,8 +42,7 @@ def run(scene: Scene) -> None:
         done = resnapshot(problem, anew=True, say=telling.now)
         telling.now(f"the keeper answered: {done.anew}")
         await_truth(scene, played)
-        before = sum(played.done.values())
-        played.play(rate=RATE, until=lambda: sum(played.done.values()) >= before + ROWS)
+        played.play_rows(ROWS, rate=RATE)
         await_truth(scene, played)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from millrace.adapters import lake, topics
 from millrace.contract import names
+from millrace.contract.constraints import MESSAGE
 from millrace.contract.problem import Problem
 from millrace.drills.drill import Drill
 from millrace.drills.live import await_truth, live_problem
@@ -14,14 +15,13 @@ from millrace.simulation.world import row_key
 
 SEED, RATE, ROWS = 13, 100, 200
 POISON = b"\x00\xff\xfe no JSON"
-UNREADABLE = "message:malformed"
 
 
 def run(scene: Scene) -> None:
     telling = scene.telling
     with live_problem(scene, "poison_message") as problem:
         played = play(problem, seed=SEED)
-        played.play(rate=RATE, until=lambda: sum(played.done.values()) >= ROWS)
+        played.play_rows(ROWS, rate=RATE)
         await_truth(scene, played)
         topic = str(problem.change_topic)
         offset = topics.send(topic, POISON)
@@ -31,8 +31,7 @@ def run(scene: Scene) -> None:
         assert broken.values is not None
         key = row_key(problem, played.world.key_of(broken.values))
         telling.broken(f"row {key} is committed, with a broken value of {', '.join(sorted(broken.broken))}")
-        before = sum(played.done.values())
-        played.play(rate=RATE, until=lambda: sum(played.done.values()) >= before + ROWS)
+        played.play_rows(ROWS, rate=RATE)
         await_truth(scene, played)
         found = telling.wait(
             "quarantine holds both",
@@ -51,7 +50,7 @@ def _quarantined(problem: Problem) -> list[dict[str, Any]]:
 
 def _both(rows: list[dict[str, Any]], offset: int, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The message and the row; None while one of them is not there."""
-    poison = next((row for row in rows if UNREADABLE in row["reasons"] and row["row_number"] == offset), None)
+    poison = next((row for row in rows if MESSAGE in row["reasons"] and row["row_number"] == offset), None)
     broken = next((row for row in rows if row["row_key"] == key), None)
     return None if poison is None or broken is None else (poison, broken)
 
@@ -73,7 +72,7 @@ def tell_quarantined(telling: Telling, poison: dict[str, Any], broken: dict[str,
     where = f"{poison['path']}, offset {poison['row_number']}"
     kept = value == POISON and bool(poison["raw"])
     telling.found(kept, f"quarantine has the message ({where}) as {poison['raw']!r}, bronze its bytes: {value!r}")
-    reasons = [reason for reason in broken["reasons"] if reason != UNREADABLE]
+    reasons = [reason for reason in broken["reasons"] if reason != MESSAGE]
     telling.found(bool(reasons), f"quarantine has row {broken['row_key']}: {', '.join(broken['reasons'])}")
 
 

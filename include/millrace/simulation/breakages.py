@@ -7,6 +7,7 @@ from itertools import cycle
 import numpy as np
 
 from millrace.contract.constraints import (
+    FIELD_COUNT,
     ColumnConstraint,
     Constraint,
     CrossColumn,
@@ -21,7 +22,6 @@ from millrace.contract.problem import Problem
 from millrace.contract.source import Column, CrossColumnRule
 from millrace.simulation.drawing import bounds, draw_column, null_texts, steady, text, violates
 
-FIELD_COUNT = "row:field_count"
 TWICE_BROKEN_SHARE = 0.2
 _POOL_ROWS = 300
 

@@ -8,18 +8,16 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from millrace.adapters import lake
-from millrace.adapters.unreachable import unreachable
+from millrace.adapters import lake, source_database
 from millrace.contract import names
-from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.simulation.application import Application
 from millrace.simulation.world import Statement, row_key
 
+ROLE = "application"
 AGAIN_SECONDS = 0.5
 """Between two tries to reach a database that is away."""
-DIFFERENCES_TOLD = 5
 
 
 class Played:
@@ -55,7 +53,7 @@ class Played:
         pace = _Pace(rate)
         while self._pending is not None or not until():
             try:
-                with psycopg.connect(get_settings().source_dsn("application"), connect_timeout=5) as connection:
+                with psycopg.connect(get_settings().source_dsn(ROLE), connect_timeout=5) as connection:
                     self._settle(connection)
                     away_since = None
                     while not until():
@@ -65,12 +63,17 @@ class Played:
                             self._commit(connection, statements)
                             tell()
             except psycopg.errors.UndefinedTable as error:
-                raise _no_table(self.problem, error) from error
+                raise source_database.no_table(str(self.problem.change_table), ROLE, error) from error
             except psycopg.OperationalError as error:
                 away_since = away_since or time.monotonic()
                 if time.monotonic() - away_since > patience_seconds:
-                    raise unreachable("The source database", _place(), error) from error
+                    raise source_database.away(error) from error
                 time.sleep(AGAIN_SECONDS)
+
+    def play_rows(self, rows: int, *, rate: float) -> None:
+        """Commit so many rows more, or the few more that the last transaction has; see `play`."""
+        enough = self.done.total() + rows
+        self.play(rate=rate, until=lambda: self.done.total() >= enough)
 
     def load(self, statements: list[Statement]) -> None:
         """Commit statements in one transaction.
@@ -79,12 +82,10 @@ class Played:
             MillraceError: If the database does not answer, or has no such table.
         """
         try:
-            with psycopg.connect(get_settings().source_dsn("application"), connect_timeout=5) as connection:
+            with source_database.connection(ROLE) as connection:
                 self._commit(connection, statements)
         except psycopg.errors.UndefinedTable as error:
-            raise _no_table(self.problem, error) from error
-        except psycopg.OperationalError as error:
-            raise unreachable("The source database", _place(), error) from error
+            raise source_database.no_table(str(self.problem.change_table), ROLE, error) from error
 
     def _commit(self, connection: psycopg.Connection, statements: list[Statement]) -> None:
         for statement in statements:
@@ -163,12 +164,9 @@ def drop_table(problem: Problem) -> None:
     Raises:
         MillraceError: If the database does not answer.
     """
-    try:
-        with psycopg.connect(get_settings().source_dsn("application"), connect_timeout=5) as connection:
-            named = sql.Identifier(*str(problem.change_table).split("."))
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(named))
-    except psycopg.OperationalError as error:
-        raise unreachable("The source database", _place(), error) from error
+    with source_database.connection(ROLE) as connection:
+        named = sql.Identifier(*str(problem.change_table).split("."))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(named))
 
 
 def _query(table: str, statement: Statement, problem: Problem) -> tuple[sql.Composed, list[Any]]:
@@ -184,18 +182,3 @@ def _query(table: str, statement: Statement, problem: Problem) -> tuple[sql.Comp
         return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(named, listed, sql.SQL(places)), values
     assigned = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns)
     return sql.SQL("UPDATE {} SET {} WHERE {}").format(named, assigned, keys), [*values, *statement.key]
-
-
-def _place() -> str:
-    settings = get_settings()
-    return f"{settings.source_database_host}:{settings.port('source_database')}"
-
-
-def _no_table(problem: Problem, error: Exception) -> MillraceError:
-    return MillraceError(
-        f"The source database has no table {problem.change_table}",
-        place=f"the source database, {_place()}",
-        found=str(error).strip().splitlines()[0],
-        expected="what the service connectors makes for each problem that has a section `changes`",
-        fix="`make status` shows whether that runs and what it misses",
-    )

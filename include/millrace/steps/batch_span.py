@@ -54,7 +54,8 @@ def was_just_refused(problem: Problem, seen: recorded.Recorded, bronze: BronzeAt
     Judged with each of them it would be refused each time, as another batch. After `retry_seconds` it is judged again:
     what came since may have mended it.
     """
-    refused, changes = waiting(problem, "silver", seen), problem.source.changes
+    changes = problem.source.changes
+    refused = waiting(problem, "silver", seen) if changes else None
     if changes is None or refused is None or refused.state != "refused" or refused.span.until != bronze.files:
         return False
     return datetime.now(UTC) - refused.at < timedelta(seconds=changes.retry_seconds)

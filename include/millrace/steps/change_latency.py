@@ -31,7 +31,7 @@ def change_latency(problem: Problem, since: datetime) -> dict[str, Latency]:
     bronze = names.bronze_changes(problem.source_name)
     if lake.head(bronze) is None:
         return {}
-    columns = ("committed_at", "sent_at", "ingested_at", "run_id", "snapshot")
+    columns = ("committed_at", "sent_at", "run_id", "snapshot")
     rows = lake.read(bronze, columns=columns, where=f"committed_at >= '{since.astimezone(UTC).isoformat()}'")
     reached = _reached(problem)
     found: dict[str, list[float]] = {place: [] for place in PLACES}

@@ -52,11 +52,12 @@ def in_turn(problem: Problem) -> set[str]:
     """The batches that can be decided: those that are next for their tables, and those beside which only changes came
     since, which go on coming. Of others a newer one took the place, or they are taken in."""
     next_ones = (waiting(problem, "silver", of_silver(problem)), waiting(problem, "gold", of_gold(problem)))
+    every = refused_batches(problem)
     return {
         other.batch
         for one in next_ones
         if one is not None
-        for other in refused_batches(problem)
+        for other in every
         if other.batch == one.batch or (other.state == "refused" and _differ_by_changes_only(other, one))
     }
 

@@ -21,7 +21,7 @@ from spark_jobs.bronze_rows import judged_rows, not_of, read_rows, told_apart, v
 from spark_jobs.fenced_write import Target, delete, read_at
 from spark_jobs.receipt import Receipt
 from spark_jobs.silver import write_silver
-from spark_jobs.transforms.change_rows import DELETE
+from spark_jobs.transforms.envelope import DELETE
 
 
 def replay_quarantine(spark: SparkSession, problem: Problem, *, attempt: str, run_id: str) -> dict[str, Any]:
