@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 from pyspark.sql import SparkSession
 
@@ -25,8 +26,8 @@ def closed_once(spark: SparkSession) -> None:
     That close waits for the threads of every session of the process, and the collector may run it in one of them: both
     then wait for ever (pyspark-client 4.1.3, `SparkSession.__del__`).
     """
-    client = spark.client
-    close, closed = client.close, []
+    client: Any = cast(Any, spark).client  # its type in PySpark says that only a classic session has it
+    close, closed = client.close, list[bool]()
 
     def once() -> None:
         if not closed:
