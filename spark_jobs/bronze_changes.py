@@ -42,7 +42,7 @@ def read_messages(spark: SparkSession, servers: str, part: Range) -> DataFrame:
         "kafka.isolation.level": "read_committed",
         "failOnDataLoss": "true",
         "includeHeaders": "true",
-        # Before each poll Spark asks the broker twice where the topic begins and ends: 500 rows a poll would be too few.
+        # Before each poll Spark asks the broker where the topic begins and ends: 500 rows a poll would be too few.
         "kafka.max.poll.records": "50000",
         "kafka.max.partition.fetch.bytes": str(8 * 1024**2),
         # One task for a partition would leave cores idle while it parses.
