@@ -33,9 +33,9 @@ def resnapshot(
     bronze goes on from the earliest offsets there are. Where bronze can go
     on by itself, nothing is given up.
 
-    · The slot is lost or not there, or --anew is said: connector, position
-    and slot are made anew. Of what happened since the last change that
-    came, only the result is known.
+    · Then, too, as where the slot is lost or not there, or --anew is said:
+    connector, position and slot are made anew. Of what happened since the
+    last change that came only the result is known, deletions included.
 
     It waits until the last row is in the topic. Ended before, the connector
     reads on all the same.

@@ -34,6 +34,7 @@ HEARD_SECONDS = 20.0
 SIGNALS = 6
 SILENCE_SECONDS = 600.0
 """Each thousand rows are told."""
+DELETIONS_GONE = "among the messages that are gone may be the deletion of a row, which only a whole new reading tells"
 _RACES = 3
 
 
@@ -75,7 +76,7 @@ def needed(problem: Problem, *, say: Say) -> Needed:
     try:
         waiting_changes(problem)
     except BrokenOffsetsError:
-        return Needed(anew, _resumption(problem, lake.MAIN).given_up)
+        return Needed(anew or DELETIONS_GONE, _resumption(problem, lake.MAIN).given_up)
     return Needed(anew, ())
 
 
