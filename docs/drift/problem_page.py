@@ -23,6 +23,7 @@ from millrace.contract import (
     serving,
     source,
     star,
+    topic,
 )
 from millrace.contract.feature_nodes import FeatureNode
 from millrace.contract.model import Model
@@ -43,6 +44,7 @@ PARTS: tuple[type[Model], ...] = (
     source.CrossColumnRule,
     source.Quality,
     changes.Changes,
+    topic.Topic,
     problem.Label,
     aggregations.EventLabel,
     aggregations.Where,
