@@ -95,7 +95,7 @@ def _assigned_key(source: Source) -> Column:
         return F.lit(None).cast("string")
     # In the order of their names, as they are encoded there.
     said = [F.when(_has(source, name), _pair(source, name)) for name in sorted(source.columns)]
-    text = F.concat(F.lit("["), F.concat_ws(", ", *said), F.lit("]"))
+    text = _without_control_characters(F.concat(F.lit("["), F.concat_ws(", ", *said), F.lit("]")))
     key = F.concat(F.sha2(text, 256), F.lit(":1"))
     of_its_own = F.lit(bool(source.primary_key))
     for name in source.primary_key:
@@ -120,12 +120,16 @@ def _has(source: Source, name: str) -> Column:
 
 
 def _quoted(text: Column) -> Column:
-    """A text as Python's JSON writes it; Spark's own writes the rarer control characters otherwise."""
-    escaped = F.replace(text, F.lit("\\"), F.lit("\\\\"))
-    escaped = F.replace(escaped, F.lit('"'), F.lit('\\"'))
+    """A text in quotes, but for its control characters."""
+    escaped = F.replace(F.replace(text, F.lit("\\"), F.lit("\\\\")), F.lit('"'), F.lit('\\"'))
+    return F.concat(F.lit('"'), escaped, F.lit('"'))
+
+
+def _without_control_characters(text: Column) -> Column:
+    """JSON as Python writes it; Spark's own writes the rarer ones otherwise."""
+    escaped = text
     for code in range(32):
         short = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}.get(code, f"\\u{code:04x}")
         escaped = F.replace(escaped, F.lit(chr(code)), F.lit(short))
-    # Most texts have nothing to escape, and one look tells.
-    plain = F.when(text.rlike(r'["\\\x00-\x1f]'), escaped).otherwise(text)
-    return F.concat(F.lit('"'), plain, F.lit('"'))
+    # Most texts have none, and one look tells.
+    return F.when(text.rlike(r"[\x00-\x1f]"), escaped).otherwise(text)
