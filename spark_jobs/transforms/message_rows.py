@@ -127,9 +127,10 @@ def _quoted(text: Column) -> Column:
 
 def _without_control_characters(text: Column) -> Column:
     """JSON as Python writes it; Spark's own writes the rarer ones otherwise."""
-    escaped = text
-    for code in range(32):
-        short = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}.get(code, f"\\u{code:04x}")
-        escaped = F.replace(escaped, F.lit(chr(code)), F.lit(short))
+    short = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r"}
+    written = {chr(code): short.get(code, f"\\u{code:04x}") for code in range(32)}
+    # One after the other, but not one within the other: a plan that is nested as deep cannot be sent.
+    pairs = F.array(*(F.array(F.lit(character), F.lit(said)) for character, said in written.items()))
+    escaped = F.reduce(pairs, text, lambda said, pair: F.replace(said, pair[0], pair[1]))
     # Most texts have none, and one look tells.
     return F.when(text.rlike(r"[\x00-\x1f]"), escaped).otherwise(text)
