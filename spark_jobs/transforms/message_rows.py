@@ -17,6 +17,7 @@ OPERATIONS: tuple[Format, ...] = get_args(Format)
 """What bronze says in `operation` of such a message: how it is to be read, whatever the contract says by then."""
 _ROW = "map<string, string>"
 """Field → value as JSON writes it, a text without its quotes."""
+_SHAPE: dict[Format, str] = {"json": _ROW, "json_envelope": f"struct<payload: {_ROW}>"}
 _STRICT = {"allowSingleQuotes": "false"}
 _FAULT: dict[Format, str] = {
     "json": "value: not JSON of an object",
@@ -77,13 +78,12 @@ def message_rows(bronze: DataFrame, source: Source) -> DataFrame:
 
 
 def _row(said: Format) -> Column:
-    """The row of a message; null where there is none."""
+    """The row of a message; null where there is none, or more than one."""
     text = F.when(F.is_valid_utf8(F.col("value")), F.col("value").cast("string"))
-    # A list of objects would be read as the first of them.
-    text = F.when(text.rlike(r"\A\s*\{"), text)
-    if said == "json":
-        return F.from_json(text, _ROW, _STRICT)
-    return F.from_json(text, f"struct<payload: {_ROW}>", _STRICT).getField("payload")
+    # As the only one of a list: of objects that follow one another Spark would read the first, and pass over the rest.
+    found = F.from_json(F.concat(F.lit("["), text, F.lit("]")), f"array<{_SHAPE[said]}>", _STRICT)
+    one = F.when(F.size(found) == 1, F.try_element_at(found, F.lit(1)))
+    return one if said == "json" else one.getField("payload")
 
 
 def _assigned_key(source: Source) -> Column:

@@ -87,6 +87,11 @@ UNREADABLE: dict[Format, list[bytes | None]] = {
         b"{'a': 'x'}",
         b'{"a": "x"',
         b'{"a" 1}',
+        # Several rows in one message: the others must not get lost.
+        b'{"a": "x"} {"a": "y"}',
+        b'{"a": "x"}\n{"a": "y"}\n',
+        b'{"a": "x"}, {"a": "y"}',
+        b'{"a": "x"} and so on',
     ],
     "json_envelope": [
         b"not json",
@@ -97,6 +102,7 @@ UNREADABLE: dict[Format, list[bytes | None]] = {
         b'{"payload": [{"a": 1}]}',
         b'[{"payload": {"a": 1}}]',
         b'{"payload": {"a": 1}',
+        b'{"payload": {"a": 1}}\n{"payload": {"a": 2}}',
     ],
 }
 READABLE: dict[Format, list[bytes]] = {
