@@ -55,6 +55,7 @@ def test_the_way_by_which_rows_come_changes_neither_hash_nor_package(tmp_path: P
         ("topic: crm.people", "keys and values"),
         ("topic: {name: crm.people, formt: json}", 'did you mean "format"?'),
         ("topic: {name: crm.people, format: jsn}", 'did you mean "json"?'),
+        ("topic: {name: crm.people, format: debezium}", "'json' or 'json_envelope'"),
         ("topic: {name: crm people}", "pattern"),
         ("topic: {name: _internal}", "pattern"),
         ("topic: {name: crm.people, partitions: 0}", "greater than or equal to 1"),
