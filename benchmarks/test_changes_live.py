@@ -66,7 +66,7 @@ def test_a_thousand_rows_a_second_leave_no_backlog_behind(problem: Problem) -> N
     writer = threading.Thread(target=_write, args=(str(problem.change_table), prefix, done))
     writer.start()
     while not done.wait(5):
-        waits.append(backlog(problem).rows)
+        waits.append(backlog(problem, str(problem.change_topic)).rows)
         for service in WATCHED:
             memory[service].append(service_bytes(service))
     writer.join()

@@ -1,6 +1,7 @@
 """A range of a Kafka topic, read as one batch and appended to bronze with its offsets in the same commit."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,11 +55,22 @@ def read_messages(spark: SparkSession, servers: str, part: Range) -> DataFrame:
 
 
 def append_range(
-    spark: SparkSession, servers: str, part: Range, target: Target, *, ingested_at: datetime, run_id: str
+    spark: SparkSession,
+    servers: str,
+    part: Range,
+    target: Target,
+    *,
+    read: Callable[[DataFrame], DataFrame] = parse,
+    ingested_at: datetime,
+    run_id: str,
 ) -> None:
-    """Append the committed messages of a range, with their bytes as they came, and what they say of themselves."""
+    """Append the committed messages of a range, with their bytes as they came, and what they say of themselves.
+
+    Args:
+        read: What reads messages of this topic: `envelope.parse`, or `message_rows.parse_rows`.
+    """
     told = {"ingested_at": F.lit(ingested_at), "run_id": F.lit(run_id)}
-    append(parse(read_messages(spark, servers, part)).withColumns(told), target)
+    append(read(read_messages(spark, servers, part)).withColumns(told), target)
 
 
 def held(spark: SparkSession, table: str, snapshot_id: int, part: Range, *, since: datetime | None) -> Held:

@@ -1,5 +1,6 @@
 """The reference of a problem file, from the docstrings of the contract's models."""
 
+import inspect
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from millrace.contract import (
     serving,
     source,
     star,
+    topic,
 )
 from millrace.contract.feature_nodes import FeatureNode
 from millrace.contract.model import Model
@@ -43,6 +45,7 @@ PARTS: tuple[type[Model], ...] = (
     source.CrossColumnRule,
     source.Quality,
     changes.Changes,
+    topic.Topic,
     problem.Label,
     aggregations.EventLabel,
     aggregations.Where,
@@ -97,8 +100,10 @@ def _part(model: type[Model]) -> str:
     if model is get_args(get_args(FeatureNode)[0])[0]:
         told = (feature_nodes.__doc__ or "").split("\n\n")[0]
         heading = f"## Features\n\n{told}\n\n{heading}"
-    rows = [_row(name, field) for name, field in model.model_fields.items()]
-    return f"{heading}{model.__doc__}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
+    # What only this part has comes first.
+    fields = sorted(model.model_fields.items(), key=lambda one: one[0] not in model.__annotations__)
+    rows = [_row(name, field) for name, field in fields]
+    return f"{heading}{inspect.getdoc(model)}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
 
 
 def _row(name: str, field: FieldInfo) -> Sequence[str]:

@@ -1,4 +1,5 @@
-"""Looks again and again: does every problem with a section `changes` have its table, its topic and its connector?
+"""Looks again and again: does every problem with a section `changes` have its table, its topic and its connector, and
+every one with a section `topic` that topic?
 
 A process of its own, because a problem file may come at any time, a source database may be restored, and a task may
 fail while nobody runs `make up`.
@@ -6,6 +7,7 @@ fail while nobody runs `make up`.
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg
@@ -45,7 +47,7 @@ class Keeper:
         problems = [problem for problem in valid.values() if problem.change_table]
         # One that went and comes again is made again.
         self.made = {name: made for name, made in self.made.items() if name in valid}
-        missing: dict[str, str] = {}
+        missing = self._topics_of_producers(valid.values())
         try:
             server = source_database.SERVER
             with postgres_server.connect(server, self.settings, source_database.DATABASE) as connection:
@@ -61,6 +63,23 @@ class Keeper:
             missing["source database"] = str(error).strip()
         self._tell(missing)
         write_private(report_file(self.settings), json.dumps(missing))
+
+    def _topics_of_producers(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """Makes those that are not there; in words which could not be. No database is asked."""
+        missing: dict[str, str] = {}
+        for problem in problems:
+            if (topic := problem.source.topic) is None:
+                continue
+            try:
+                made = topics.ensure_topic(
+                    topic.name, self.settings, partitions=topic.partitions, configuration=topics.OF_PRODUCERS
+                )
+            except MillraceError as error:
+                missing[problem.problem] = f"{error.problem}: {error.found}"
+            else:
+                if made:
+                    print(f"{problem.problem}: topic {topic.name} is made", flush=True)
+        return missing
 
     def _look_at(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str | None:
         name = problem.problem

@@ -23,6 +23,7 @@ COMMANDS = {
         decisions.accept,
         decisions.replay,
         changes.resnapshot,
+        changes.resume,
     ),
     "Models": (
         models.status,

@@ -15,6 +15,7 @@ from millrace.contract.aggregations import (
 from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
+from millrace.contract.intake import Intake
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
 from millrace.contract.names import STAGES, change_topic
@@ -23,6 +24,7 @@ from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
+from millrace.contract.topic import Format
 
 
 class Label(Model):
@@ -107,6 +109,7 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
+        self._check_topic()
         self._check_events()
         columns, inputs = {**self.columns(), **self.gold_columns()}, self.input_columns()
         label = self.label_column
@@ -133,6 +136,14 @@ class Problem(Model):
         self._check_groups()
         check_features(self.features, inputs, self.columns(), self._times())
         return self
+
+    def _check_topic(self) -> None:
+        topic = self.source.topic
+        if topic is not None and topic.name.startswith(f"{self.problem}."):
+            raise ValueError(
+                f"sources.{self.source_name}.topic.name {topic.name} begins with {self.problem}. as the topics of the"
+                " problem's own connector do; choose another"
+            )
 
     def _check_events(self) -> None:
         if self.rows is not None:
@@ -192,9 +203,24 @@ class Problem(Model):
         return None if self.change_table is None else change_topic(self.problem, self.change_table)
 
     @property
+    def topics(self) -> dict[str, Intake]:
+        """Every Kafka topic that is taken in, and when: that of its table's changes, and the producers' own."""
+        found: dict[str, Intake] = {}
+        if self.change_topic is not None and self.source.changes is not None:
+            found[self.change_topic] = self.source.changes
+        if self.source.topic is not None:
+            found[self.source.topic.name] = self.source.topic
+        return found
+
+    def format_of(self, topic: str) -> Format | None:
+        """What a message of a topic is; None: a change, in Debezium's envelope."""
+        produced = self.source.topic
+        return produced.format if produced is not None and produced.name == topic else None
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that it has a DAG for: without a section `changes` it takes in files alone."""
-        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.source.changes is not None)
+        """The stages that it has a DAG for: without a section `changes` or `topic` it takes in files alone."""
+        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.topics)
 
     @property
     def label_column(self) -> str | None:

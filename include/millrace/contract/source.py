@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from millrace.contract.changes import Changes
 from millrace.contract.model import Model
 from millrace.contract.names import IDENTIFIER, POSTGRES_COLUMNS, RESERVED_COLUMNS
+from millrace.contract.topic import Topic
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -140,11 +141,12 @@ class Source(Model):
     primary_key: tuple[ColumnName, ...] = ()
     """Columns that identify a row. Omit where the files have none, and say assigned_key."""
     assigned_key: Literal["row_content"] | None = None
-    """The identity of a row where a file lacks the key: SHA-256 of the declared columns, and its count in the file."""
+    """The identity of a row where a file lacks the key: SHA-256 of the declared columns, and its count in the file.
+    Of a message it is that of the first such row in a file: the same content sent twice is one row."""
     event_timestamp: ColumnName | None = None
     """Column of the time at which the row was true. Omit where the files have none, and say assigned_time."""
     assigned_time: Literal["file_modified"] | None = None
-    """The event time where a file lacks it: the time the file landed."""
+    """The event time where a file lacks it: the time the file landed; of a message, the time it was sent."""
     columns: dict[ColumnName, Column] = Field(min_length=1)
     """Every column that counts, key and time included. A file must have all that are not optional,
     in any order; others are ignored."""
@@ -156,6 +158,8 @@ class Source(Model):
     # No part of a dump, which goes into packages: by which way rows come changes no model.
     changes: Changes | None = Field(default=None, exclude=True)
     """A table of the source database whose changes come besides files. `changes: {}` takes every default."""
+    topic: Topic | None = Field(default=None, exclude=True)
+    """A Kafka topic whose messages are rows, besides those of files: `topic: {name: shop.events}`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -12,9 +12,8 @@ WHAT = {
         "whole is set aside and named; the others go on."
     ),
     "ingest_changes": (
-        "Committed changes of the source database's table `{table}`, which Debezium brings to the topic `{topic}`, "
-        "become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first transaction "
-        "that is still open. A message that cannot be read is kept with the reason, and stops nothing."
+        "{messages} become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first "
+        "transaction that is still open. A message that cannot be read is kept with the reason, and stops nothing."
     ),
     "transform": (
         "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
@@ -32,7 +31,7 @@ WHAT = {
 }
 BY_HAND = {
     "ingest_files": "`keys`: ingest these objects only. `wait`: wait for a new file instead of ending.",
-    "ingest_changes": "`wait`: wait for changes instead of ending.",
+    "ingest_changes": "`wait`: wait for messages instead of ending.",
     "transform": "No parameters: it continues from what was recorded.",
     "train": "`force`: train even if nothing asks for it.",
     "deploy": "`version`: the registered version to deploy; default: the newest that passed the gate.",
@@ -46,8 +45,7 @@ def dag_doc(problem: Problem, stage: str) -> str:
         "landing": problem.landing_prefix,
         "bronze": names.bronze_files(source),
         "changes": names.bronze_changes(source),
-        "table": problem.change_table,
-        "topic": problem.change_topic,
+        "messages": _messages(problem),
         "silver": names.silver(source),
         "quarantine": names.quarantine(source),
         "gold": names.gold(problem.problem),
@@ -63,6 +61,16 @@ def dag_doc(problem: Problem, stage: str) -> str:
         f"the label is yes where {problem.label.in_words()}.\n\n"
         f"| column | type | unit | valid values | |\n|---|---|---|---|---|\n{columns}\n"
     )
+
+
+def _messages(problem: Problem) -> str:
+    """What waits in the topics, in words."""
+    table, topic = problem.change_table, problem.source.topic
+    brought = f"which Debezium brings to the topic `{problem.change_topic}`"
+    found = [f"committed changes of the source database's table `{table}`, {brought},"] if table else []
+    found += [f"rows that producers send to the topic `{topic.name}`"] if topic else []
+    words = " and ".join(found)
+    return words[:1].upper() + words[1:]
 
 
 def _what(problem: Problem, stage: str) -> str:

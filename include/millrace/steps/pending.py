@@ -30,11 +30,11 @@ def pending_ingest_files(problem: Problem) -> str | None:
 
 
 def pending_ingest_changes(problem: Problem) -> str | None:
-    """Changes wait in the topic that bronze does not hold: so many, or for so long, that they are to be taken in.
+    """Messages wait in a topic that bronze does not hold: so many, or for so long, that they are to be taken in.
 
     In words that stay the same until some are: how many wait, and for how long, is `millrace status` to say.
     """
-    found = firing(problem, now=time.time()) if problem.source.changes is not None else None
+    found = firing(problem, now=time.time()) if problem.topics else None
     return found.level if found else None
 
 

@@ -1,0 +1,67 @@
+"""Whether the table that a source follows is one that its contract can be true of, told by the messages that wait."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from millrace.contract.errors import VerdictError
+from millrace.contract.problem import Problem
+from millrace.domain.source_columns import differences
+from spark_jobs.bronze_changes import Held
+
+log = logging.getLogger(__name__)
+
+
+def demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """What the newest rows tell of the table: one that the contract cannot be true of stops the source.
+
+    Raises:
+        VerdictError: If it lacks a column of the contract, or has it with a type that cannot be the contract's.
+    """
+    if not rows:
+        return
+    found, columns, table = differences(problem.source, rows), problem.source.columns, problem.change_table
+    if found.unknown:
+        words = "%s has columns that the contract does not know, kept in the messages: %s"
+        log.warning(words, table, ", ".join(found.unknown))
+    if found.absent:
+        log.warning(
+            "%s lacks columns of the contract; its rows have no value there: %s", table, ", ".join(found.absent)
+        )
+    file = f"include/problems/{problem.problem}.yaml"
+    # The rows that wait stay as they are: only a newer one can tell that the table was mended.
+    newer = f"the next row that is written tells so, and `millrace resnapshot {problem.problem}` brings every row"
+    if found.lacking:
+        raise VerdictError(
+            f"The source's table lacks a column of the contract: {', '.join(found.lacking)}",
+            place=f"table {table}, topic {topic}",
+            found=f"the newest row has the columns {', '.join(sorted(rows[-1]))}",
+            expected=f"{', '.join(f'{name} ({columns[name].type})' for name in found.lacking)}, too",
+            fix=f"nothing was written: put the column back, and {newer}; or say `nullable: true` of it in {file}",
+        )
+    if found.retyped:
+        raise VerdictError(
+            f"A column of the source's table is not of the contract's type: {', '.join(found.retyped)}",
+            place=f"table {table}, topic {topic}",
+            found=f"in the newest row {', '.join(f'{name} is {words}' for name, words in found.retyped.items())}",
+            expected=", ".join(f"{name} ({columns[name].type})" for name in found.retyped),
+            fix=f"nothing was written: give the column its type again, and {newer}; or change `type` in {file}",
+        )
+
+
+def demand_no_truncate(problem: Problem, topic: str, arrived: Held) -> None:
+    """A table that was emptied stops the source, for it would empty silver, gold and the warehouse.
+
+    Raises:
+        VerdictError: If it was, and the contract does not allow that.
+    """
+    assert problem.source.changes is not None
+    if arrived.truncates and not problem.source.changes.allow_truncate:
+        raise VerdictError(
+            "The source's table was emptied by TRUNCATE",
+            place=f"table {problem.change_table}, topic {topic}",
+            found=f"{arrived.truncates} of {arrived.messages} messages that wait",
+            expected="rows that are inserted, updated or deleted",
+            fix="nothing was written; readers keep what they have. If every row is to go, set `allow_truncate: true` in"
+            f" its `changes` in include/problems/{problem.problem}.yaml; rows that were inserted since come with it",
+        )
