@@ -79,7 +79,8 @@ def message_rows(bronze: DataFrame, source: Source) -> DataFrame:
 
 def _row(said: Format) -> Column:
     """The row of a message; null where there is none, or more than one."""
-    text = F.when(F.is_valid_utf8(F.col("value")), F.col("value").cast("string"))
+    # Of the bytes as they are: that they are text is asked apart, as in `envelope.parse`.
+    text = F.col("value").cast("string")
     # As the only one of a list: of objects that follow one another Spark would read the first, and pass over the rest.
     found = F.from_json(F.concat(F.lit("["), text, F.lit("]")), f"array<{_SHAPE[said]}>", _STRICT)
     one = F.when(F.size(found) == 1, F.try_element_at(found, F.lit(1)))
