@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from millrace.cli.changes import changes_table
+from millrace.cli.extracts import extracts_table
 from millrace.cli.terminal import Actor, AskedProblem, ProblemName, Reason, console, find_problem, who
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -31,6 +32,8 @@ def status(
         )
     if changes := changes_table(problems):
         console.print(changes)
+    if extracts := extracts_table(problems):
+        console.print(extracts)
 
 
 def _problems_table(problems: list[Problem]) -> Table:

@@ -192,9 +192,17 @@ class Problem(Model):
         return None if self.change_table is None else change_topic(self.problem, self.change_table)
 
     @property
+    def extract_table(self) -> str | None:
+        """The table of the source database that is read now and then; None without a section `extract`."""
+        extract = self.source.extract
+        return None if extract is None else extract.table or f"public.{self.source_name}"
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that it has a DAG for: without a section `changes` it takes in files alone."""
-        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.source.changes is not None)
+        """The stages that it has a DAG for: without sections `changes` and `extract` it takes in files alone."""
+        absent = {"ingest_changes"} if self.source.changes is None else set()
+        absent |= {"extract"} if self.source.extract is None else set()
+        return tuple(stage for stage in STAGES if stage not in absent)
 
     @property
     def label_column(self) -> str | None:
