@@ -218,6 +218,7 @@ def _names() -> str:
         "fact table of a star schema": f"warehouse.{names.fact_table('<fact>')}",
         "dimension of a star schema": f"warehouse.{names.dimension_table('<dimension>')}",
         "what each row said of the dimensions": f"warehouse.{names.observed_table('<problem>')}",
+        "what an extract landed, under the landing prefix": names.extracted_file("<problem>", 1),
         "DAG of a stage": names.dag_id("<problem>", "<stage>"),
         "tag of the gold that trained a model": names.training_tag("<run>"),
     }
