@@ -3,6 +3,7 @@
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import cleandoc
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -100,7 +101,7 @@ def _part(model: type[Model]) -> str:
         told = (feature_nodes.__doc__ or "").split("\n\n")[0]
         heading = f"## Features\n\n{told}\n\n{heading}"
     rows = [_row(name, field) for name, field in model.model_fields.items()]
-    return f"{heading}{model.__doc__}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
+    return f"{heading}{cleandoc(model.__doc__ or '')}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
 
 
 def _row(name: str, field: FieldInfo) -> Sequence[str]:

@@ -23,6 +23,7 @@ def renamed(content: dict[str, Any], *, problem: str, title: str, source: str) -
     its_source.pop("landing", None)
     # Whoever wants changes says so: a connector and its slot would outlive the problem.
     its_source.pop("changes", None)
+    its_source.pop("extract", None)
     return content | {
         "problem": problem,
         "title": title,

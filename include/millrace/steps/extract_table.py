@@ -52,7 +52,7 @@ def extract_table(problem: Problem, *, run_id: str, full: bool = False) -> dict[
     for _ in range(_RACES):
         last, number = newest(problem)
         if last is not None and last.run_id == run_id:
-            return _told(problem, last, f"{last.rows:,} rows in {last.path}")
+            return _landed(problem, last)
         try:
             return _extract(problem, last, number, run_id=run_id, full=full)
         except ObjectExistsError as error:
@@ -118,9 +118,7 @@ def _extract(problem: Problem, last: Extracted | None, number: int, *, run_id: s
             headers = {name: problem.source.header_of(name) for name in chosen}
             land(reading, begin, schema_of(chosen, headers), extracted)
     extracts.record(problem.problem, extracted)
-    said = f"{rows:,} rows in {extracted.path}"
-    extracts.note(problem.problem, said)
-    return _told(problem, extracted, said)
+    return _landed(problem, extracted)
 
 
 def _demand_columns(problem: Problem, table: dict[str, TableColumn] | None) -> dict[str, TableColumn]:
@@ -156,6 +154,12 @@ def _demand_columns(problem: Problem, table: dict[str, TableColumn] | None) -> d
     if barred := [column for column, told in chosen.items() if not told.may_read]:
         raise _forbidden(problem, f"no right to read {', '.join(barred)}")
     return chosen
+
+
+def _landed(problem: Problem, extracted: Extracted) -> dict[str, Any]:
+    said = f"{extracted.rows:,} rows in {extracted.path}"
+    extracts.note(problem.problem, said)
+    return _told(problem, extracted, said)
 
 
 def _nothing(problem: Problem, last: Extracted | None, said: str) -> dict[str, Any]:
