@@ -1,5 +1,5 @@
 """Looks again and again: does every problem with a section `changes` have its table, its topic and its connector, and
-every one with a section `topic` that topic?
+every one with a section `topic` that topic, every one with a section `extract` its table?
 
 A process of its own, because a problem file may come at any time, a source database may be restored, and a task may
 fail while nobody runs `make up`.
@@ -44,7 +44,8 @@ class Keeper:
     def look(self) -> None:
         """One look at every problem; an error in one keeps none of the others from theirs."""
         valid, _ = load_problems(self.settings.problems_dir)
-        problems = [problem for problem in valid.values() if problem.change_table]
+        followed = [problem for problem in valid.values() if problem.change_table]
+        extracted = [problem for problem in valid.values() if problem.extract_table]
         # One that went and comes again is made again.
         self.made = {name: made for name, made in self.made.items() if name in valid}
         missing = self._topics_of_producers(valid.values())
@@ -54,9 +55,13 @@ class Keeper:
                 if not self.made:
                     # Also where they are: they may be those of an earlier version.
                     source_tables.make_room(connection)
+                    source_tables.make_reader(connection, self.settings.source_extract_password.get_secret_value())
                 epoch = source_tables.epoch_of(connection)
-                for problem in problems:
+                for problem in followed:
                     if words := self._look_at(problem, epoch, connection):
+                        missing[problem.problem] = words
+                for problem in extracted:
+                    if words := self._look_at_extracted(problem, epoch, connection):
                         missing[problem.problem] = words
                 missing |= self._forget(connection)
         except psycopg.Error as error:
@@ -102,6 +107,16 @@ class Keeper:
             return f"{error.problem}: {error.found}"
         except (psycopg.Error, KafkaException) as error:
             return str(error).strip()
+
+    def _look_at_extracted(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str | None:
+        name = problem.problem
+        try:
+            if self.made.get(name) != (epoch, problem):
+                source_tables.make_extracted(connection, problem)
+                self.made[name] = (epoch, problem)
+        except psycopg.Error as error:
+            return str(error).strip()
+        return None
 
     def _register(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str:
         """As the contract says, or anew where it must be or somebody asks for it; in words what was done."""

@@ -17,6 +17,7 @@ from tests.throwaway import SHIPPED
 PROBLEMS, _ = load_problems(SHIPPED)
 HEAVY = {"great_expectations", "mlflow", "numpy", "pandas", "pyarrow", "pyiceberg", "pyspark", "ray", "sklearn"}
 TASKS = {
+    "extract": ["check_connection", "extract_table"],
     "ingest_files": ["check_connection", "ingest_raw_data", "quality_check_raw_data"],
     "ingest_changes": ["check_connection", "wait_for_changes", "ingest_changes"],
     "transform": [

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import changes, contracts, data, decisions, demo, drills, models, new, planning
+from millrace.cli import changes, contracts, data, decisions, demo, drills, extracts, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -24,6 +24,7 @@ COMMANDS = {
         decisions.replay,
         changes.resnapshot,
         changes.resume,
+        extracts.extract,
     ),
     "Models": (
         models.status,

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from millrace.cli.changes import changes_table, topics_table
+from millrace.cli.extracts import extracts_table
 from millrace.cli.terminal import Actor, AskedProblem, ProblemName, Reason, console, find_problem, who
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -29,7 +30,7 @@ def status(
         console.print(
             f"[yellow]What is served and behind is not known:[/] {escape(error.problem)}; {escape(error.fix)}"
         )
-    for table in (changes_table(problems), topics_table(problems)):
+    for table in (changes_table(problems), topics_table(problems), extracts_table(problems)):
         if table:
             console.print(table)
 

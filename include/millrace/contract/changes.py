@@ -14,6 +14,18 @@ OUR_SCHEMA = "millrace"
 """The schema of the source database that holds what Millrace needs there: heartbeats and signals."""
 
 
+def table_of_an_application(table: str | None) -> str | None:
+    """The same, unless it is a table of the house or of the database itself.
+
+    Raises:
+        ValueError: If it is.
+    """
+    schema = (table or "").split(".")[0]
+    if schema in (OUR_SCHEMA, "information_schema") or schema.startswith("pg_"):
+        raise ValueError(f"a table of the application, not of the schema {schema}")
+    return table
+
+
 class Changes(Intake):
     """A table of the source database, followed by Debezium, and when what it brings is taken in.
 
@@ -28,7 +40,4 @@ class Changes(Intake):
     @field_validator("table")
     @classmethod
     def _not_of_the_house(cls, table: str | None) -> str | None:
-        schema = (table or "").split(".")[0]
-        if schema in (OUR_SCHEMA, "information_schema") or schema.startswith("pg_"):
-            raise ValueError(f"a table of the application, not of the schema {schema}")
-        return table
+        return table_of_an_application(table)

@@ -218,9 +218,17 @@ class Problem(Model):
         return produced.format if produced is not None and produced.name == topic else None
 
     @property
+    def extract_table(self) -> str | None:
+        """The table of the source database that is read now and then; None without a section `extract`."""
+        extract = self.source.extract
+        return None if extract is None else extract.table or f"public.{self.source_name}"
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that it has a DAG for: without a section `changes` or `topic` it takes in files alone."""
-        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.topics)
+        """The stages that it has a DAG for: without `changes`, `topic` and `extract` it takes in files alone."""
+        absent = set() if self.topics else {"ingest_changes"}
+        absent |= {"extract"} if self.source.extract is None else set()
+        return tuple(stage for stage in STAGES if stage not in absent)
 
     @property
     def label_column(self) -> str | None:

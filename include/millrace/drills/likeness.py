@@ -24,6 +24,7 @@ def renamed(content: dict[str, Any], *, problem: str, title: str, source: str) -
     # Whoever wants them says so: a connector, its slot and a topic would outlive the problem.
     its_source.pop("changes", None)
     its_source.pop("topic", None)
+    its_source.pop("extract", None)
     return content | {
         "problem": problem,
         "title": title,

@@ -7,6 +7,10 @@ from millrace.contract.source import Column
 from millrace.contract.star import star_tables
 
 WHAT = {
+    "extract": (
+        "What is new in the source database's table `{extracted}` since the last extract lands as a Parquet file under "
+        "`{landing}` in the landing bucket, and goes the way of files from there. Rows that were deleted are not seen."
+    ),
     "ingest_files": (
         "New files under `{landing}` in the landing bucket become rows of `{bronze}`. A file that cannot be read as a "
         "whole is set aside and named; the others go on."
@@ -30,6 +34,7 @@ WHAT = {
     ),
 }
 BY_HAND = {
+    "extract": "`full`: read every row, whatever was landed before.",
     "ingest_files": "`keys`: ingest these objects only. `wait`: wait for a new file instead of ending.",
     "ingest_changes": "`wait`: wait for messages instead of ending.",
     "transform": "No parameters: it continues from what was recorded.",
@@ -46,6 +51,7 @@ def dag_doc(problem: Problem, stage: str) -> str:
         "bronze": names.bronze_files(source),
         "changes": names.bronze_changes(source),
         "messages": _messages(problem),
+        "extracted": problem.extract_table,
         "silver": names.silver(source),
         "quarantine": names.quarantine(source),
         "gold": names.gold(problem.problem),

@@ -7,6 +7,7 @@ from typing import Any
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.domain.source_columns import differences
+from millrace.steps.table_verdicts import has_other_types, lacks_columns
 from spark_jobs.bronze_changes import Held
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ def demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]
     """
     if not rows:
         return
-    found, columns, table = differences(problem.source, rows), problem.source.columns, problem.change_table
+    found, table = differences(problem.source, rows), problem.change_table
     if found.unknown:
         words = "%s has columns that the contract does not know, kept in the messages: %s"
         log.warning(words, table, ", ".join(found.unknown))
@@ -31,21 +32,22 @@ def demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]
     file = f"include/problems/{problem.problem}.yaml"
     # The rows that wait stay as they are: only a newer one can tell that the table was mended.
     newer = f"the next row that is written tells so, and `millrace resnapshot {problem.problem}` brings every row"
+    place = f"table {table}, topic {topic}"
     if found.lacking:
-        raise VerdictError(
-            f"The source's table lacks a column of the contract: {', '.join(found.lacking)}",
-            place=f"table {table}, topic {topic}",
+        raise lacks_columns(
+            problem,
+            found.lacking,
+            place=place,
             found=f"the newest row has the columns {', '.join(sorted(rows[-1]))}",
-            expected=f"{', '.join(f'{name} ({columns[name].type})' for name in found.lacking)}, too",
-            fix=f"nothing was written: put the column back, and {newer}; or say `nullable: true` of it in {file}",
+            fix=f"put the column back, and {newer}; or say `nullable: true` of it in {file}",
         )
     if found.retyped:
-        raise VerdictError(
-            f"A column of the source's table is not of the contract's type: {', '.join(found.retyped)}",
-            place=f"table {table}, topic {topic}",
+        raise has_other_types(
+            problem,
+            found.retyped,
+            place=place,
             found=f"in the newest row {', '.join(f'{name} is {words}' for name, words in found.retyped.items())}",
-            expected=", ".join(f"{name} ({columns[name].type})" for name in found.retyped),
-            fix=f"nothing was written: give the column its type again, and {newer}; or change `type` in {file}",
+            fix=f"give the column its type again, and {newer}; or change `type` in {file}",
         )
 
 
