@@ -177,6 +177,7 @@ class Source(Model):
         self._check_key_and_time()
         self._check_rules()
         self._check_changes()
+        self._check_topic()
         return self
 
     def _check_format(self) -> None:
@@ -247,6 +248,17 @@ class Source(Model):
             raise ValueError("changes needs primary_key: an update is known by the key of its row, not by its content")
         if self.event_timestamp is None:
             raise ValueError("changes needs event_timestamp: a change has no file whose time could be the row's")
+
+    def _check_topic(self) -> None:
+        if self.topic is None or not self.topic.brings_changes:
+            return
+        if not self.primary_key or self.event_timestamp is None:
+            raise ValueError("topic of format debezium needs primary_key and event_timestamp, as `changes` does")
+        if self.changes is not None:
+            raise ValueError(
+                "topic of format debezium cannot stand beside changes: positions in two logs do not say which change of"
+                " a row is the later one"
+            )
 
     def header_of(self, name: str) -> str:
         """The name of a column in the header of a file."""
