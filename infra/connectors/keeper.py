@@ -73,7 +73,7 @@ class Keeper:
         """Makes those that are not there; in words which could not be. No database is asked."""
         missing: dict[str, str] = {}
         for problem in problems:
-            if (topic := problem.source.topic) is None:
+            if (topic := problem.source.topic) is None or topic.brings_changes:
                 continue
             try:
                 made = topics.ensure_topic(

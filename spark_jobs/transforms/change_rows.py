@@ -11,7 +11,9 @@ BEGINS_OR_ENDS = (INSERT, DELETE)
 """Changes before which nothing counts of their row: it was not there, or is no more."""
 _ROW = "map<string, string>"
 """A row of the source: column → value as JSON writes it, a text without its quotes."""
-_ROWS = f"struct<before: {_ROW}, after: {_ROW}>"
+_ROWS = f"before: {_ROW}, after: {_ROW}"
+_VALUE = f"struct<{_ROWS}, payload: struct<{_ROWS}>>"
+"""A change, which somebody else's connector may send in an envelope of its schema."""
 
 
 def change_rows(changes: DataFrame, source: Source, following: Following | None) -> DataFrame:
@@ -28,10 +30,10 @@ def change_rows(changes: DataFrame, source: Source, following: Following | None)
     # Nothing is told of what a change that cannot be read does.
     unreadable = F.col("malformed").isNotNull() & F.col("operation").isNull()
     told = changes.where(unreadable | of_a_row)
-    value = F.from_json(F.col("value").cast("string"), _ROWS)
+    value = F.from_json(F.col("value").cast("string"), _VALUE)
     # Once, as a column of its own: each part of it is looked at several times.
     told = told.withColumn("_value", F.when(F.col("malformed").isNull(), value))
-    before, after = F.col("_value").getField("before"), F.col("_value").getField("after")
+    before, after = _side("before"), _side("after")
     same_key = F.lit(True)
     for name in source.primary_key:
         same_key = same_key & F.try_element_at(before, F.lit(name)).eqNullSafe(F.try_element_at(after, F.lit(name)))
@@ -56,6 +58,11 @@ def change_rows(changes: DataFrame, source: Source, following: Following | None)
         F.coalesce("epoch", F.lit("")).alias("epoch"),
         F.coalesce(_after_the_snapshot(following), F.unix_micros("sent_at")).alias("lsn"),
     )
+
+
+def _side(name: str) -> Column:
+    value = F.col("_value")
+    return F.coalesce(value.getField(name), value.getField("payload").getField(name))
 
 
 def _after_the_snapshot(following: Following | None) -> Column:

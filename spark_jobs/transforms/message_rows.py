@@ -9,23 +9,23 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from millrace.contract.source import Source
-from millrace.contract.topic import Format
+from millrace.contract.topic import RowFormat
 from spark_jobs.transforms.change_rows import readable
 from spark_jobs.transforms.envelope import place
 
-OPERATIONS: tuple[Format, ...] = get_args(Format)
+OPERATIONS: tuple[RowFormat, ...] = get_args(RowFormat)
 """What bronze says in `operation` of such a message: how it is to be read, whatever the contract says by then."""
 _ROW = "map<string, string>"
 """Field → value as JSON writes it, a text without its quotes."""
-_SHAPE: dict[Format, str] = {"json": _ROW, "json_envelope": f"struct<payload: {_ROW}>"}
+_SHAPE: dict[RowFormat, str] = {"json": _ROW, "json_envelope": f"struct<payload: {_ROW}>"}
 _STRICT = {"allowSingleQuotes": "false"}
-_FAULT: dict[Format, str] = {
+_FAULT: dict[RowFormat, str] = {
     "json": "value: not JSON of an object",
     "json_envelope": "value: not JSON with an object as payload",
 }
 
 
-def parse_rows(messages: DataFrame, *, said: Format) -> DataFrame:
+def parse_rows(messages: DataFrame, *, said: RowFormat) -> DataFrame:
     """Add whether messages can be read, as columns of the bronze table of changes; see `envelope.parse`.
 
     Args:
@@ -77,7 +77,7 @@ def message_rows(bronze: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def _row(said: Format) -> Column:
+def _row(said: RowFormat) -> Column:
     """The row of a message; null where there is none, or more than one."""
     # Of the bytes as they are: that they are text is asked apart, as in `envelope.parse`.
     text = F.col("value").cast("string")

@@ -35,6 +35,18 @@ def test_one_source_may_have_files_changes_and_a_topic(tmp_path: Path) -> None:
     assert problem.format_of("crm.people") == "json_envelope"
 
 
+def test_changes_may_come_by_the_topic_of_another_connector_but_not_beside_ours(tmp_path: Path) -> None:
+    text = FOLLOWED.replace("changes: {}", "topic: {name: crm.people, format: debezium, allow_truncate: true}")
+    problem = load_problem(write(tmp_path, text))
+    assert problem.format_of("crm.people") is None
+    assert problem.is_of_others("crm.people")
+    assert problem.change_table is None
+    with pytest.raises(InvalidProblemError, match="cannot stand beside changes"):
+        load_problem(write(tmp_path, text.replace("    topic:", "    changes: {}\n    topic:")))
+    with pytest.raises(InvalidProblemError, match="partitions cannot be said of format debezium"):
+        load_problem(write(tmp_path, text.replace("allow_truncate: true", "partitions: 2")))
+
+
 def test_without_a_topic_there_is_nothing_to_ingest_from(tmp_path: Path) -> None:
     problem = load_problem(write(tmp_path, MINIMAL))
     assert problem.topics == {}
@@ -55,7 +67,11 @@ def test_the_way_by_which_rows_come_changes_neither_hash_nor_package(tmp_path: P
         ("topic: crm.people", "keys and values"),
         ("topic: {name: crm.people, formt: json}", 'did you mean "format"?'),
         ("topic: {name: crm.people, format: jsn}", 'did you mean "json"?'),
-        ("topic: {name: crm.people, format: debezium}", "'json' or 'json_envelope'"),
+        (
+            "topic: {name: crm.people, format: debezium}",
+            "topic of format debezium needs primary_key and event_timestamp",
+        ),
+        ("topic: {name: crm.people, allow_truncate: true}", "allow_truncate is said of format debezium"),
         ("topic: {name: crm people}", "pattern"),
         ("topic: {name: _internal}", "pattern"),
         ("topic: {name: crm.people, partitions: 0}", "greater than or equal to 1"),

@@ -95,13 +95,13 @@ def resume(problem: ProblemName, yes: Annotated[bool, typer.Option("--yes", help
 
 
 def topics_table(problems: list[Problem]) -> Table | None:
-    """A line for each problem to whose topic producers send; None where there is none."""
+    """A line for each topic to which others send; None where there is none."""
     from millrace.steps.changes_state import backlog_words
 
     told = [(problem, problem.source.topic) for problem in problems if problem.source.topic]
     if not told:
         return None
-    columns = ("problem", "topic of producers", "format", "backlog")
+    columns = ("problem", "topic", "format", "backlog")
     table = Table(*(Column(words, overflow="fold") for words in columns), title="Topics", title_justify="left")
     for problem, topic in told:
         words = (problem.problem, topic.name, topic.format, backlog_words(problem, topic.name))

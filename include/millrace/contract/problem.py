@@ -24,7 +24,7 @@ from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
-from millrace.contract.topic import Format
+from millrace.contract.topic import RowFormat
 
 
 class Label(Model):
@@ -212,10 +212,14 @@ class Problem(Model):
             found[self.source.topic.name] = self.source.topic
         return found
 
-    def format_of(self, topic: str) -> Format | None:
-        """What a message of a topic is; None: a change, in Debezium's envelope."""
-        produced = self.source.topic
-        return produced.format if produced is not None and produced.name == topic else None
+    def format_of(self, topic: str) -> RowFormat | None:
+        """What a row of a topic is; None: a change, in Debezium's envelope."""
+        told = self.source.topic
+        return None if told is None or told.name != topic or told.format == "debezium" else told.format
+
+    def is_of_others(self, topic: str) -> bool:
+        """Whether somebody else sends to a topic, so that no table of ours could be read once more for it."""
+        return self.source.topic is not None and self.source.topic.name == topic
 
     @property
     def extract_table(self) -> str | None:

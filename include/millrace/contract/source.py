@@ -183,6 +183,7 @@ class Source(Model):
         self._check_rules()
         self._check_changes()
         self._check_extract()
+        self._check_topic()
         return self
 
     def _check_format(self) -> None:
@@ -278,6 +279,17 @@ class Source(Model):
             raise ValueError(f"extract.watermark {name} must have type timestamp or integer, not {column.type}")
         if column.nullable:
             raise ValueError(f"extract.watermark {name} is nullable, and a row without it would be new for ever")
+
+    def _check_topic(self) -> None:
+        if self.topic is None or not self.topic.brings_changes:
+            return
+        if not self.primary_key or self.event_timestamp is None:
+            raise ValueError("topic of format debezium needs primary_key and event_timestamp, as `changes` does")
+        if self.changes is not None:
+            raise ValueError(
+                "topic of format debezium cannot stand beside changes: positions in two logs do not say which change of"
+                " a row is the later one"
+            )
 
     def header_of(self, name: str) -> str:
         """The name of a column in the header of a file."""

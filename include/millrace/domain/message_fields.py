@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace.contract.source import Source
-from millrace.contract.topic import Format
+from millrace.contract.topic import RowFormat
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Drift:
     nested: Mapping[str, int]
 
 
-def row_of(value: bytes, said: Format) -> Mapping[str, Any] | None:
+def row_of(value: bytes, said: RowFormat) -> Mapping[str, Any] | None:
     """The row that a message is; None in one that cannot be read."""
     try:
         told = json.loads(value)

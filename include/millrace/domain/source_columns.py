@@ -69,7 +69,10 @@ def _told(value: bytes) -> dict[str, Any]:
         told = json.loads(value)
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return {}
+    # Somebody else's connector may put it into an envelope with its schema.
+    return payload if isinstance(payload := told.get("payload"), dict) else told
 
 
 def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Differences:

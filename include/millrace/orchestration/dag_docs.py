@@ -74,7 +74,8 @@ def _messages(problem: Problem) -> str:
     table, topic = problem.change_table, problem.source.topic
     brought = f"which Debezium brings to the topic `{problem.change_topic}`"
     found = [f"committed changes of the source database's table `{table}`, {brought},"] if table else []
-    found += [f"rows that producers send to the topic `{topic.name}`"] if topic else []
+    sent = "changes that another connector sends" if topic and topic.brings_changes else "rows that producers send"
+    found += [f"{sent} to the topic `{topic.name}`"] if topic else []
     words = " and ".join(found)
     return words[:1].upper() + words[1:]
 

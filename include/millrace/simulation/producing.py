@@ -27,11 +27,11 @@ class Producers:
         Raises:
             MillraceError: If the problem has no topic of producers.
         """
-        if problem.source.topic is None:
+        if problem.source.topic is None or problem.source.topic.brings_changes:
             raise MillraceError(
                 "The problem has no topic to which producers could send",
                 place=f"problem {problem.problem}, source {problem.source_name}",
-                found="no section `topic`",
+                found="no section `topic`" if problem.source.topic is None else "a topic of changes of a table",
                 expected="`topic: {name: …}`, the Kafka topic whose messages are rows",
                 fix=f"say it in include/problems/{problem.problem}.yaml, or land files",
             )

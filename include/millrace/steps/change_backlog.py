@@ -18,8 +18,8 @@ def waiting_in(problem: Problem, topic: str, ref: str = lake.MAIN) -> Range:
     """
     # Bronze first: taken in after the topic told its end, its offsets would be beyond that.
     recorded = recorded_offsets(names.bronze_changes(problem.source_name), ref)
-    produced = problem.format_of(topic) is not None
-    return waiting(topics.state(topic), recorded.get(topic), problem=problem.problem, produced=produced)
+    of_others = problem.is_of_others(topic)
+    return waiting(topics.state(topic), recorded.get(topic), problem=problem.problem, produced=of_others)
 
 
 def waiting_changes(problem: Problem, ref: str = lake.MAIN) -> Range:

@@ -21,7 +21,8 @@ def demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]
     """
     if not rows:
         return
-    found, table = differences(problem.source, rows), problem.change_table
+    found = differences(problem.source, rows)
+    table, brings_every_row = _table(problem, topic)
     if found.unknown:
         words = "%s has columns that the contract does not know, kept in the messages: %s"
         log.warning(words, table, ", ".join(found.unknown))
@@ -31,7 +32,7 @@ def demand_table(problem: Problem, topic: str, rows: Sequence[Mapping[str, Any]]
         )
     file = f"include/problems/{problem.problem}.yaml"
     # The rows that wait stay as they are: only a newer one can tell that the table was mended.
-    newer = f"the next row that is written tells so, and `millrace resnapshot {problem.problem}` brings every row"
+    newer = f"the next row that is written tells so, and {brings_every_row} brings every row"
     place = f"table {table}, topic {topic}"
     if found.lacking:
         raise lacks_columns(
@@ -57,13 +58,22 @@ def demand_no_truncate(problem: Problem, topic: str, arrived: Held) -> None:
     Raises:
         VerdictError: If it was, and the contract does not allow that.
     """
-    assert problem.source.changes is not None
-    if arrived.truncates and not problem.source.changes.allow_truncate:
+    told = problem.source.topic if problem.is_of_others(topic) else problem.source.changes
+    assert told is not None
+    section = "topic" if problem.is_of_others(topic) else "changes"
+    if arrived.truncates and not told.allow_truncate:
         raise VerdictError(
             "The source's table was emptied by TRUNCATE",
-            place=f"table {problem.change_table}, topic {topic}",
+            place=f"table {_table(problem, topic)[0]}, topic {topic}",
             found=f"{arrived.truncates} of {arrived.messages} messages that wait",
             expected="rows that are inserted, updated or deleted",
             fix="nothing was written; readers keep what they have. If every row is to go, set `allow_truncate: true` in"
-            f" its `changes` in include/problems/{problem.problem}.yaml; rows that were inserted since come with it",
+            f" its `{section}` in include/problems/{problem.problem}.yaml; rows that were inserted since come with it",
         )
+
+
+def _table(problem: Problem, topic: str) -> tuple[str, str]:
+    """A table, and what brings all its rows once more, in words."""
+    if problem.is_of_others(topic):
+        return "of somebody else's connector", "a new snapshot by that connector"
+    return str(problem.change_table), f"`millrace resnapshot {problem.problem}`"

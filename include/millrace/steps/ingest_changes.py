@@ -36,6 +36,7 @@ from millrace.steps.written import dropped_on_failure, written_to
 from spark_jobs.bronze_changes import Held, append_range, held
 from spark_jobs.fenced_write import Target
 from spark_jobs.transforms.envelope import parse
+from spark_jobs.transforms.foreign_changes import parse_foreign
 from spark_jobs.transforms.message_rows import parse_rows
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,8 @@ def _ingest(spark: SparkSession, problem: Problem, topic: str, *, attempt: str, 
             tell_drift(problem, topic, [row for value in newest if (row := row_of(value, said))])
         with phase(f"write {table}"):
             target = Target(table, branch.name, branch.base, _properties(problem, branch, part, until, run_id))
-            read = parse if said is None else partial(parse_rows, said=said)
+            of_changes = parse_foreign if problem.is_of_others(topic) else parse
+            read = of_changes if said is None else partial(parse_rows, said=said)
             servers = get_settings().kafka_servers
             append_range(spark, servers, part, target, read=read, ingested_at=datetime.now(UTC), run_id=run_id)
             written = written_to(branch, run_id)
