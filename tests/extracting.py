@@ -17,6 +17,7 @@ from infra.services.source_database import DATABASE, SERVER
 from millrace.adapters import object_store, source_database
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
+from millrace.steps.extract_table import extract_table
 from tests.steps.transforming import COLUMNS, problem_named, removed_afterwards
 
 CHANGED: dict[str, Any] = {"changed_at": {"type": "timestamp"}}
@@ -76,6 +77,17 @@ def insert(problem: Problem, *keys: str, changed: str = "now()", size: float = 1
             + ")",
             [key, size],
         )
+
+
+def run(problem: Problem, *, run_id: str = "", full: bool = False) -> dict[str, Any]:
+    """An extract, of a run of its own unless one is named."""
+    return extract_table(problem, run_id=run_id or uuid.uuid4().hex, full=full)
+
+
+def uploads(problem: Problem) -> list[Any]:
+    """Objects that are half there."""
+    bucket, prefix = get_settings().landing_bucket, problem.landing_prefix
+    return list(object_store.client().list_multipart_uploads(Bucket=bucket, Prefix=prefix).get("Uploads", []))
 
 
 def files(problem: Problem) -> list[str]:
