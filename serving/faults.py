@@ -23,7 +23,7 @@ from serving.request_models import RequestModel
 
 TYPE_WORDS: dict[ColumnType, str] = {
     "string": "a text",
-    "integer": "an integer of at most 18 digits, not in quotes",
+    "integer": "an integer below 9,000,000,000,000,000,000, not in quotes",
     "number": "a finite number, not in quotes",
     "boolean": "true or false",
     "timestamp": "a time such as 2026-01-31T10:20:30Z",

@@ -36,8 +36,8 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-LARGEST_INTEGER = 10**18 - 1
-"""A file's integer has at most 18 digits (`RAW_PATTERNS`), so a request's has too."""
+LARGEST_INTEGER = 9 * 10**18 - 1
+"""A file's integer is no greater (`RAW_PATTERNS`), so a request's is not, either."""
 
 HASHABLE = (str, int, float)
 """Not bool: true is no spelling of 1."""

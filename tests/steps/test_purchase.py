@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from pyspark.sql import SparkSession
 
+from millrace.adapters import object_store
 from millrace.contract.aggregations import EventLabel
 from millrace.contract.problem import Problem
 from millrace.domain import evaluation, features, fitting, metrics
@@ -16,10 +18,13 @@ from millrace.settings import ROOT
 from millrace.simulation.files import simulate_file
 from millrace.steps.evaluate_candidate import evaluate_candidate
 from millrace.steps.fit_candidate import fit_candidate
+from millrace.steps.ingest_files import check_raw_data, ingest_raw_data
 from millrace.steps.training_rows import LabelledRows, labelled_rows
 from tests.steps.labelled_gold import shipped
 from tests.steps.test_train_real_data import LOGISTIC, SMALL_TREES
 from tests.steps.told_events import events_of, told_gold
+from tests.steps.transforming import removed_afterwards, to_silver
+from tests.throwaway import problem_like
 
 SAMPLE = ROOT.parent / "shared" / "data" / "rees46_2019-Oct_sample.csv"
 PURCHASE = shipped("purchase")
@@ -46,6 +51,17 @@ def by_user(problem: Problem, rows: LabelledRows, *, seed: int = 0, folds: int =
 
 def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(metrics.auc(labels, probabilities, metrics.once(len(labels)))[0])
+
+
+@pytest.mark.realdata
+@pytest.mark.stack
+def test_the_real_sample_breaks_no_rule_on_its_way_to_silver(spark: SparkSession) -> None:
+    with problem_like("purchase") as problem, removed_afterwards(problem):
+        object_store.put_landing(f"{problem.landing_prefix}sample.csv", SAMPLE.read_bytes())
+        check_raw_data(problem, ingest_raw_data(problem, attempt="run", run_id="run"))
+        told = to_silver(spark, problem)["receipt"]
+    assert told["rows_read"] == len(SAMPLE.read_text().splitlines()) - 1
+    assert told["rows_quarantined"] == 0
 
 
 @pytest.mark.realdata

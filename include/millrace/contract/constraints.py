@@ -13,8 +13,9 @@ from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar
 # What a raw string must look like to be of a type. Engines differ in what their own casts accept ("1d" is a number to
 # Java), so a cast happens only behind the pattern. Java and Python read these alike when anchored to the whole value.
 RAW_PATTERNS: dict[ColumnType, str] = {
-    # Pandas writes integers beside missing values as "1.0".
-    "integer": r"[+-]?[0-9]{1,18}(\.0+)?",
+    # Pandas writes integers beside missing values as "1.0". Below 9e18, for every engine has 64 bits: identifiers of
+    # 19 digits are common, such as those of the public shop events.
+    "integer": r"[+-]?([0-9]{1,18}|[1-8][0-9]{18})(\.0+)?",
     "number": r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?",
     "boolean": r"(?i:true|false|yes|no|y|n|1|0)",
     # Year 0000 and offsets beyond 14 hours are values to Java or to Python, not to both; a zone needs a time.
