@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     iceberg_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `iceberg`.")
     warehouse_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `warehouse`.")
 
+    warehouse_debezium_password: SecretStr = Field(
+        default=SecretStr(""), description="Of role `debezium` there, which reads what the serving tables publish."
+    )
+
     source_database_host: str = Field(
         default="127.0.0.1", description="Where the operational database answers whose changes are followed."
     )

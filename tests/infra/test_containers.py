@@ -9,7 +9,7 @@ import yaml
 from airflow.sdk.configuration import conf
 
 from infra.paths import ROOT, VENV
-from infra.services import airflow, java, kafka, kafka_connect, source_database
+from infra.services import airflow, java, kafka, kafka_connect, postgres, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
@@ -112,6 +112,11 @@ def test_the_source_database_is_configured_as_the_native_one() -> None:
     script = (ROOT / "infra" / "containers" / "make-source.sh").read_text()
     for role, replication in source_database.ROLES.items():
         assert f"CREATE ROLE {role} LOGIN {'REPLICATION ' if replication else ''}PASSWORD" in script
+
+
+def test_the_warehouse_is_configured_as_the_native_one() -> None:
+    told = dict(re.findall(r"-c (\S+)=(\S+)", COMPOSE["services"]["warehouse"]["command"]))
+    assert told == postgres.SERVER.options | {"jit": "off"}
 
 
 def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:

@@ -29,7 +29,7 @@ def status(
         console.print(
             f"[yellow]What is served and behind is not known:[/] {escape(error.problem)}; {escape(error.fix)}"
         )
-    if changes := changes_table(problems):
+    if changes := changes_table(problems, warehouse=problem is None):
         console.print(changes)
 
 
