@@ -47,20 +47,19 @@ def _stack() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         # So that a slot can be lost by three segments of log, and not by two gigabytes.
         patched.setitem(postgres.SERVER.options, "max_slot_wal_keep_size", "48MB")
+        patched.setitem(postgres.SERVER.options, "wal_level", "replica")
         _catalog.cache_clear()
         try:
             with running("postgres", "minio"):
+                # As an earlier version left it.
                 publish("before", 1, row("old", 1))
-                as_an_earlier_version_left_it()
+                with superuser() as connection:
+                    connection.execute("DROP PUBLICATION millrace_warehouse")
+                patched.setitem(postgres.SERVER.options, "wal_level", "logical")
                 small_stack.up(*SERVICES)
                 yield
         finally:
             _catalog.cache_clear()
-
-
-def as_an_earlier_version_left_it() -> None:
-    with superuser() as connection:
-        connection.execute("DROP PUBLICATION millrace_warehouse")
 
 
 def row(key: str, seq: int, **more: Any) -> dict[str, Any]:
@@ -111,6 +110,7 @@ def healthy() -> bool:
 
 
 def test_rows_that_were_there_before_are_read_once_and_later_ones_follow() -> None:
+    """Of a stack of an earlier version, whose Postgres `make up` has started anew."""
     assert published("before", "old", operation="r") == [("r", "old", 1)]
     publish("before", 2, row("next", 2))
     assert published("before", "next") == [("r", "old", 1), ("c", "next", 2)]
@@ -283,7 +283,8 @@ def test_a_backup_whose_log_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
     # Its slot was lost, too: what comes now comes from the log, or from a snapshot, after which it is well again.
     publish("settled", 1, row("k", 1))
-    small_stack.wait_for(lambda: there(names.published_topic("settled")), "changes arrive again", seconds=90)
+    # A connector that fails takes a while to stop.
+    small_stack.wait_for(lambda: there(names.published_topic("settled")), "changes arrive again", seconds=200)
     small_stack.wait_for(healthy, "the connector runs", seconds=90)
 
 
