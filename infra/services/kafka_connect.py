@@ -59,7 +59,10 @@ def launch(settings: Settings) -> Launch:
             str(folder / "connect.properties"),
             heap_megabytes=HEAP_MEGABYTES,
             logging=folder / "log4j2.properties",
-            options=(f"-Djava.security.auth.login.config={folder / 'login.conf'}",),
+            options=(
+                f"-Djava.security.auth.login.config={folder / 'login.conf'}",
+                java.metrics("connect", settings.port("kafka_connect_metrics")),
+            ),
         ),
         environment={
             LOOKED_UP: settings.source_debezium_password.get_secret_value(),
@@ -108,6 +111,7 @@ SERVICE = Service(
     name="kafka_connect",
     title="Kafka Connect",
     port="kafka_connect",
+    more_ports=("kafka_connect_metrics",),
     launch=launch,
     prepare=prepare,
     waiting_for=waiting_for,
