@@ -114,10 +114,16 @@ def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[
 
 
 def _publish(connection: Connection, table: str) -> None:
-    """Have the publication list a table, in the transaction that makes it: readers of the log miss no row then."""
+    """Have the publication list a table, in the transaction that makes it: readers of the log miss no row then.
+
+    And let Debezium read it, or a snapshot that begins now would fail.
+    """
+    identifier = sql.Identifier(_SCHEMA, table)
     if not connection.execute(_PUBLISHED, (names.connector(names.WAREHOUSE), _SCHEMA, table)).fetchone():
-        add = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}")
-        connection.execute(add.format(_PUBLICATION, sql.Identifier(_SCHEMA, table)))
+        connection.execute(sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(_PUBLICATION, identifier))
+        # The keeper of the connectors makes the role, and lets it read what was there before.
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'debezium'").fetchone():
+            connection.execute(sql.SQL("GRANT SELECT ON {} TO debezium").format(identifier))
 
 
 def fit_columns(connection: Connection, table: str, columns: Mapping[str, str]) -> bool:
