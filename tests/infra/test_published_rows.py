@@ -1,13 +1,10 @@
 """Each published gold row reaches its topic once: real gold, warehouse, Debezium and broker."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pyarrow as pa
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource
 from rich.console import Console
@@ -15,31 +12,24 @@ from rich.console import Console
 from infra.backup import databases
 from infra.backup.backup import back_up
 from infra.backup.restore import restore
-from infra.connectors import rest, warehouse_tables
+from infra.connectors import rest
 from infra.progress import Board
 from infra.services import postgres
 from infra.stack import supervisor
-from millrace.adapters import lake, source_database, warehouse
+from millrace.adapters import source_database, warehouse
 from millrace.adapters.lake.tables import _catalog
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.changes_state import warehouse_state
-from millrace.steps.derived_tables import gold_schema
 from millrace.steps.load_warehouse import load_warehouse
 from tests.infra import small_stack
-from tests.infra.following import SERVICES, Message, arrived, kill, log, messages, running
-from tests.steps.small_problem import COLUMNS, small
+from tests.infra.following import SERVICES, arrived, kill, log, messages, running
+from tests.infra.publishing import healthy, problem_of, publish, published, row, superuser, there, told
 
 pytestmark = pytest.mark.stack
-AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 CONNECTOR = f"/connectors/{names.connector(names.WAREHOUSE)}"
-MAIL = {"mail": {"type": "string", "sensitive": True}}
-
-
-def problem_of(name: str) -> Problem:
-    return small(name, COLUMNS | MAIL)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,53 +50,6 @@ def _stack() -> Iterator[None]:
                 yield
         finally:
             _catalog.cache_clear()
-
-
-def row(key: str, seq: int, **more: Any) -> dict[str, Any]:
-    told = {"Size": 1.5, "kind": "a", "done": True, "label": 1, **more}
-    return {"row_key": key, "event_timestamp": AT, "gold_seq": seq, **told}
-
-
-def publish(name: str, seq: int, *rows: dict[str, Any], without: str = "") -> dict[str, Any]:
-    """Gold as after a transform that takes away what a filter finds and adds rows, and its load."""
-    table = names.gold(name)
-    lake.ensure_table(table, gold_schema(problem_of(name)))
-    loaded, properties = lake.catalog().load_table(table), {"millrace.gold-seq": str(seq)}
-    if without:
-        loaded.delete(without, snapshot_properties=properties)
-    loaded.append(pa.Table.from_pylist(list(rows), loaded.schema().as_arrow()), snapshot_properties=properties)
-    return load_warehouse(problem_of(name))
-
-
-@contextmanager
-def superuser() -> Iterator[psycopg.Connection]:
-    with warehouse_tables.connect(get_settings()) as connection:
-        yield connection
-
-
-def told(seen: list[Message]) -> list[tuple[str, str, int | None]]:
-    """Operation, key and gold_seq of each message."""
-    found = []
-    for one in seen:
-        after = (one.value or {}).get("after") or {}
-        found.append((one.operation, (one.key or {})["row_key"], after.get("gold_seq")))
-    return found
-
-
-def published(name: str, until: str, *, operation: str = "c") -> list[tuple[str, str, int | None]]:
-    """All that was told of a problem's rows, once a key came: what comes is in the order of the commits."""
-    came = lambda seen: any(one.key == {"row_key": until} and one.operation == operation for one in seen)  # noqa: E731
-    topic = names.published_topic(name)
-    small_stack.wait_for(lambda: there(topic), f"{topic} is there", seconds=90)
-    return told(arrived(0, came, f"{until} arrived", topic=topic))
-
-
-def there(topic: str) -> bool:
-    return topic in AdminClient({"bootstrap.servers": get_settings().kafka_servers}).list_topics(timeout=10).topics
-
-
-def healthy() -> bool:
-    return small_stack.services("connectors")[0].waiting_for(small_stack.settings()) is None
 
 
 def test_rows_that_were_there_before_are_read_once_and_later_ones_follow() -> None:
