@@ -60,7 +60,8 @@ def read_rows(
     # A database has one way to write numbers and times, whatever the source's files do.
     plain = source.model_copy(update={"decimal": ".", "dates": "iso"})
     rows = change_rows(known_by(ingested_by, changes), source, following)
-    return read.unionByName(identify(cast_rows(rows, plain), source, change_position()).select(*_READ))
+    cast = cast_rows(rows, plain, zoned_dates=True)
+    return read.unionByName(identify(cast, source, change_position()).select(*_READ))
 
 
 def file_rows(raw: DataFrame, source: Source) -> DataFrame:

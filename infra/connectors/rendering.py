@@ -98,7 +98,9 @@ def _of_every_connector(subject: str, tables: Iterable[str], epoch: SourceEpoch)
         " ON CONFLICT (id) DO UPDATE SET at = excluded.at",
         "tombstones.on.delete": "true",
         "decimal.handling.mode": "string",
-        "time.precision.mode": "adaptive_time_microseconds",
+        # As texts in UTC. By default a date is a number of days and a timestamp one of microseconds, and nothing in a
+        # message without a schema tells them apart.
+        "time.precision.mode": "isostring",
         "binary.handling.mode": "base64",
         # Each change names its transaction already; a topic of their beginnings and ends would tell nothing more.
         "provide.transaction.metadata": "false",

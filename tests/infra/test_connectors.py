@@ -56,6 +56,8 @@ def test_nothing_is_left_out_nothing_is_made_by_itself_and_the_slot_stays(settin
         "snapshot.mode": "initial",
         "publication.autocreate.mode": "disabled",
         "decimal.handling.mode": "string",
+        # A message without a schema tells no days from microseconds.
+        "time.precision.mode": "isostring",
         "tombstones.on.delete": "true",
     }
     assert {key: told[key] for key in wanted} == wanted
