@@ -1,5 +1,6 @@
 """A range of a topic into bronze, parsed and checked, beside a plain read-and-append of the same range."""
 
+import json
 import statistics
 import time
 import uuid
@@ -9,13 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from benchmarks import report
+from benchmarks.resident import service_bytes
 from millrace.adapters import connect, lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.steps.change_backlog import waiting_changes
 from millrace.steps.ingest_changes import ingest_changes
-from spark_jobs.bronze_changes import read_messages
 from tests.steps.transforming import problem_named, removed_afterwards
 from tests.topics import Sender, own_topic, rows
 
@@ -23,6 +24,8 @@ pytestmark = [pytest.mark.bench, pytest.mark.stack, pytest.mark.timeout(1800)]
 MESSAGES = 500_000
 IN_A_TRANSACTION = 10_000
 PAIRS = 3
+BACKLOG, A_RUN_TAKES = 5_000_000, 550_000
+"""A run takes all that the first benchmark sends, markers of transactions included."""
 GOAL = 0.8
 
 
@@ -31,7 +34,7 @@ def test_messages_to_bronze_beside_a_plain_append() -> None:
     with connect.session() as spark:
         for _ in range(PAIRS + 1):  # the first warms the server up, and is not counted
             with followed_sales() as problem, own_topic(problem) as sender:
-                fill(sender)
+                fill(sender, MESSAGES)
                 pairs.append((plain_seconds(spark, problem), own_seconds(spark, problem)))
                 empty.append(own_seconds(spark, problem))
     plain, ours = (statistics.median(times) for times in zip(*pairs[1:], strict=True))
@@ -48,31 +51,65 @@ def test_messages_to_bronze_beside_a_plain_append() -> None:
         },
         how=(
             f"Inserted rows as Debezium sends them, in transactions of {IN_A_TRANSACTION:,}, one partition. The "
-            "plain way reads the same range with the same isolation and appends key, value and position to a table: "
+            "plain way reads the same range with the same isolation, by Spark's defaults, and appends what it reads: "
             f"nothing is parsed, counted or recorded. Median of {PAIRS} pairs after one that is not counted."
         ),
     )
     assert share >= GOAL
 
 
+def test_a_long_backlog_is_worked_off_with_flat_memory() -> None:
+    seconds: list[float] = []
+    memory: list[float] = []
+    with connect.session() as spark, followed_sales() as problem, own_topic(problem) as sender:
+        fill(sender, BACKLOG)
+        left = BACKLOG
+        while left:
+            began, attempt = time.perf_counter(), uuid.uuid4().hex
+            left = ingest_changes(spark, problem, attempt=attempt, run_id=attempt)["left"]
+            seconds.append(time.perf_counter() - began)
+            memory.append(service_bytes("spark") / 1024**2)
+        assert lake.count(names.bronze_changes(problem.source_name)) == BACKLOG
+    half = len(memory) // 2
+    first, second = max(memory[:half]), max(memory[half:])
+    report.write(
+        "changes-backlog",
+        f"A backlog of {BACKLOG:,} messages",
+        {
+            "runs until nothing is left": f"{len(seconds)}, of {A_RUN_TAKES:,} messages at most",
+            "seconds of a run, first half → second half": f"{statistics.median(seconds[:half]):.1f} →"
+            f" {statistics.median(seconds[half:]):.1f}, medians",
+            "**memory of `spark`, first half → second half**": f"**{first:,.0f} → {second:,.0f} MiB**, the most",
+        },
+        how="The messages wait before the first run. Memory is the resident set of the server, after each run.",
+    )
+    assert second <= 1.1 * first
+
+
 def followed_sales() -> AbstractContextManager[Problem]:
     plain = problem_named(uuid.uuid4().hex[:8])
     content = plain.model_dump(exclude_defaults=True)
-    content["sources"][plain.source_name]["changes"] = {"max_rows": 2 * MESSAGES}
+    content["sources"][plain.source_name]["changes"] = {"max_rows": A_RUN_TAKES}
     return removed_afterwards(Problem.model_validate(content))
 
 
-def fill(sender: Sender) -> None:
-    for first in range(0, MESSAGES, IN_A_TRANSACTION):
+def fill(sender: Sender, messages: int) -> None:
+    for first in range(0, messages, IN_A_TRANSACTION):
         sender.send(*rows("k", IN_A_TRANSACTION, first=first))
 
 
 def plain_seconds(spark: SparkSession, problem: Problem) -> float:
     part, table = waiting_changes(problem), f"bronze.plain_{uuid.uuid4().hex[:8]}"
+    told = {
+        "kafka.bootstrap.servers": get_settings().kafka_servers,
+        "assign": json.dumps({part.topic: sorted(part.end)}),
+        "startingOffsets": json.dumps({part.topic: part.start}),
+        "endingOffsets": json.dumps({part.topic: part.end}),
+        "kafka.isolation.level": "read_committed",
+    }
     try:
         began = time.perf_counter()
-        messages = read_messages(spark, get_settings().kafka_servers, part).drop("headers")
-        messages.writeTo(table).using("iceberg").create()
+        spark.read.format("kafka").options(**told).load().writeTo(table).using("iceberg").create()
         return time.perf_counter() - began
     finally:
         lake.drop_table(table)

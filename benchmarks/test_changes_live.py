@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import psutil
 import psycopg
 import pytest
 
 from benchmarks import report
-from millrace.adapters import lake, supervised
+from benchmarks.resident import service_bytes
+from millrace.adapters import lake
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
@@ -66,9 +66,9 @@ def test_a_thousand_rows_a_second_leave_no_backlog_behind(problem: Problem) -> N
     writer = threading.Thread(target=_write, args=(str(problem.change_table), prefix, done))
     writer.start()
     while not done.wait(5):
-        waits.append(backlog(problem).rows)
+        waits.append(backlog(problem, str(problem.change_topic)).rows)
         for service in WATCHED:
-            memory[service].append(_bytes(service))
+            memory[service].append(service_bytes(service))
     writer.join()
     written = RATE * LOAD_SECONDS
     await_that(
@@ -110,8 +110,3 @@ def _write(table: str, prefix: str, done: threading.Event) -> None:
                 connection.execute(insert, [first, first + IN_A_TRANSACTION - 1])
     finally:
         done.set()
-
-
-def _bytes(service: str) -> int:
-    root = psutil.Process(supervised.demand_pid(service))
-    return sum(one.memory_info().rss for one in [root, *root.children(recursive=True)])

@@ -1,4 +1,4 @@
-"""Airflow DAG of stage 2: committed changes of the source database become rows of bronze."""
+"""Airflow DAG of stage 2: what waits in topics, changes and rows of producers, becomes rows of bronze."""
 
 from airflow.sdk import Param, dag
 
@@ -29,5 +29,5 @@ def ingest_changes(problem: Problem) -> None:
 
 
 for each in valid_problems():
-    if each.source.changes is not None:
+    if each.topics:
         ingest_changes(each)

@@ -18,7 +18,8 @@ from spark_jobs.fenced_write import read_at
 from spark_jobs.transforms.casting import cast_rows
 from spark_jobs.transforms.change_rows import change_rows
 from spark_jobs.transforms.envelope import DELETE
-from spark_jobs.transforms.identity import POSITION, change_position, file_position, identify
+from spark_jobs.transforms.identity import POSITION, file_position, identify, message_position, of_a_file
+from spark_jobs.transforms.message_rows import message_rows
 from spark_jobs.transforms.quarantine import judge
 
 _SAID = ("path", "row_number", "fields", "raw")
@@ -38,7 +39,7 @@ def read_rows(
     ingested_by: datetime | None = None,
 ) -> DataFrame:
     """Bronze rows, read and identified: `given`, `typed`, `row_key`, `event_timestamp`, `position`, `known_at` and
-    `change` (None: the row of a file) besides their own.
+    `change` (None: the row of a file, or a change that cannot be read) besides their own.
 
     Args:
         after: State of bronze whose rows, and all before them, are left out; None: every row.
@@ -57,11 +58,12 @@ def read_rows(
     if until.changes is None:
         return read
     changes = of_span(spark, names.bronze_changes(problem.source_name), after=since.changes, until=until.changes)
-    # A database has one way to write numbers and times, whatever the source's files do.
+    changes = known_by(ingested_by, changes)
+    rows = change_rows(changes, source, following).unionByName(message_rows(changes, source))
+    # JSON has one way to write numbers and times, whatever the source's files do.
     plain = source.model_copy(update={"decimal": ".", "dates": "iso"})
-    rows = change_rows(known_by(ingested_by, changes), source, following)
     cast = cast_rows(rows, plain, zoned_dates=True)
-    return read.unionByName(identify(cast, source, change_position()).select(*_READ))
+    return read.unionByName(identify(cast, source, message_position()).select(*_READ))
 
 
 def file_rows(raw: DataFrame, source: Source) -> DataFrame:
@@ -83,9 +85,9 @@ def judged_rows(read: DataFrame, problem: Problem) -> DataFrame:
     """
     judged = judge(read, problem.source)
     none, unread = F.array().cast("array<string>"), F.array(F.lit(MESSAGE))
-    of_a_topic = F.col("position").getField("input_rank") == 1
+    unreadable = ~of_a_file() & F.col("malformed").isNotNull()
     # What ends a row needs its key and no more; whether the row was valid was judged when it came.
-    reasons = F.when(F.col("change") == DELETE, none).when(of_a_topic & F.col("malformed").isNotNull(), unread)
+    reasons = F.when(F.col("change") == DELETE, none).when(unreadable, unread)
     judged = judged.withColumn("reasons", reasons.otherwise(F.col("reasons")))
     said = {name: F.when(F.size("reasons") > 0, F.col(name)) for name in ("fields", "raw")}
     return judged.withColumns(said).select(*_JUDGED)

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from millrace.domain.batches import FileCount, Landing
 from spark_jobs.bronze_rows import valid
+from spark_jobs.transforms.identity import of_a_file
 
 FILES_TOLD = 100
 """A commit's summary is read with every look at the table, so it names this many files at most."""
@@ -34,9 +35,7 @@ class Receipt:
 
 def receipt(judged: DataFrame) -> Receipt:
     """Count judged rows (see `bronze_rows`); a row with two reasons counts once in each of them."""
-    position = F.col("position")
-    of_a_file = position.getField("input_rank") == 0
-    landed = F.when(of_a_file, position.getField("major")).alias("landed")
+    landed = F.when(of_a_file(), F.col("position").getField("major")).alias("landed")
     groups = judged.groupBy("path", landed, "reasons").count().collect()
     by_reason: Counter[str] = Counter()
     rows: Counter[Landing] = Counter()

@@ -39,11 +39,16 @@ def change(
     return {"key": told_key, "value": json.dumps(value).encode(), "headers": [(HEADER, str(epoch).encode())]}
 
 
-class Sender:
-    """Sends to the topic of a problem, in transactions."""
+def produced(value: object) -> dict[str, Any]:
+    """A message of a producer, as `Sender.send` takes it: bytes and None as they are, all else as JSON."""
+    return {"value": value if value is None or isinstance(value, bytes) else json.dumps(value).encode()}
 
-    def __init__(self, problem: Problem) -> None:
-        self.topic = str(problem.change_topic)
+
+class Sender:
+    """Sends to a topic, of a problem's changes if no other is named, in transactions."""
+
+    def __init__(self, problem: Problem, topic: str | None = None) -> None:
+        self.topic = topic or str(problem.change_topic)
         self.producer = Producer(
             {
                 "bootstrap.servers": get_settings().kafka_servers,
@@ -56,7 +61,7 @@ class Sender:
         )
         self.producer.init_transactions(30)
         self.admin = AdminClient({"bootstrap.servers": get_settings().kafka_servers, "log_level": 0})
-        self.newest = -1
+        self.partition, self.newest = 0, -1
 
     def begin(self, *messages: dict[str, Any]) -> None:
         """Sends messages in a transaction that stays open."""
@@ -74,11 +79,11 @@ class Sender:
         self._await_marker()
 
     def _delivered(self, _error: object, message: Message) -> None:
-        self.newest = int(message.offset() or 0)
+        self.partition, self.newest = int(message.partition() or 0), int(message.offset() or 0)
 
     def _await_marker(self) -> None:
         """The producer is told before the topic has the end of the transaction, and only then its messages count."""
-        place = TopicPartition(self.topic, 0)
+        place = TopicPartition(self.topic, self.partition)
 
         def is_written() -> bool:
             # Its very end: the last stable one stands before the transactions of others.
@@ -93,14 +98,14 @@ class Sender:
 
 
 @contextmanager
-def own_topic(problem: Problem) -> Iterator[Sender]:
-    """The topic of a problem, with one who sends to it; it is gone afterwards."""
-    topic = str(problem.change_topic)
-    ensure_topic(topic, get_settings())
+def own_topic(problem: Problem, topic: str | None = None) -> Iterator[Sender]:
+    """A topic, of a problem's changes if no other is named, with one who sends to it; it is gone afterwards."""
+    name = topic or str(problem.change_topic)
+    ensure_topic(name, get_settings())
     try:
-        yield Sender(problem)
+        yield Sender(problem, name)
     finally:
-        delete_topic(topic)
+        delete_topic(name)
 
 
 def delete_topic(topic: str) -> None:

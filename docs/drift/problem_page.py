@@ -3,6 +3,7 @@
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import cleandoc
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
@@ -14,6 +15,7 @@ from millrace.contract import (
     aggregations,
     changes,
     constraints,
+    extract,
     feature_nodes,
     modelling,
     names,
@@ -23,6 +25,7 @@ from millrace.contract import (
     serving,
     source,
     star,
+    topic,
 )
 from millrace.contract.feature_nodes import FeatureNode
 from millrace.contract.model import Model
@@ -43,6 +46,8 @@ PARTS: tuple[type[Model], ...] = (
     source.CrossColumnRule,
     source.Quality,
     changes.Changes,
+    topic.Topic,
+    extract.Extract,
     problem.Label,
     aggregations.EventLabel,
     aggregations.Where,
@@ -97,8 +102,10 @@ def _part(model: type[Model]) -> str:
     if model is get_args(get_args(FeatureNode)[0])[0]:
         told = (feature_nodes.__doc__ or "").split("\n\n")[0]
         heading = f"## Features\n\n{told}\n\n{heading}"
-    rows = [_row(name, field) for name, field in model.model_fields.items()]
-    return f"{heading}{model.__doc__}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
+    # What only this part has comes first.
+    fields = sorted(model.model_fields.items(), key=lambda one: one[0] not in model.__annotations__)
+    rows = [_row(name, field) for name, field in fields]
+    return f"{heading}{cleandoc(model.__doc__ or '')}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
 
 
 def _row(name: str, field: FieldInfo) -> Sequence[str]:
@@ -216,6 +223,7 @@ def _names() -> str:
         "fact table of a star schema": f"warehouse.{names.fact_table('<fact>')}",
         "dimension of a star schema": f"warehouse.{names.dimension_table('<dimension>')}",
         "what each row said of the dimensions": f"warehouse.{names.observed_table('<problem>')}",
+        "what an extract landed, under the landing prefix": names.extracted_file("<problem>", 1),
         "DAG of a stage": names.dag_id("<problem>", "<stage>"),
         "tag of the gold that trained a model": names.training_tag("<run>"),
     }

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     source_debezium_password: SecretStr = Field(
         default=SecretStr(""), description="Of its role `debezium`, which reads the changes."
     )
+    source_extract_password: SecretStr = Field(
+        default=SecretStr(""), description="Of its role `extract`, which may read the tables that are extracted."
+    )
     kafka_address: str = Field(default="", description="host:port of a broker; empty means the native stack's.")
     kafka_connect_address: str = Field(
         default="", description="REST interface of Kafka Connect; empty means the native stack's."
@@ -132,7 +135,7 @@ class Settings(BaseSettings):
         )
 
     def source_dsn(self, role: str) -> str:
-        """A libpq address of the source database, as its role `application` or `debezium`."""
+        """A libpq address of the source database, as its role `application`, `debezium` or `extract`."""
         password: SecretStr = getattr(self, f"source_{role}_password")
         return (
             f"postgresql://{role}:{password.get_secret_value()}"

@@ -1,5 +1,6 @@
 """Looks again and again: does every problem with a section `changes` have its table, its topic and its connector, and
-the warehouse its publication and connector?
+every one with a section `topic` that topic, every one with a section `extract` its table, and the warehouse its
+publication and connector?
 
 A process of its own, because a problem file may come at any time, a source database may be restored, and a task may
 fail while nobody runs `make up`.
@@ -7,6 +8,7 @@ fail while nobody runs `make up`.
 
 import json
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -46,19 +48,24 @@ class Keeper:
     def look(self) -> None:
         """One look at every problem; an error in one keeps none of the others from theirs."""
         valid, _ = load_problems(self.settings.problems_dir)
-        problems = [problem for problem in valid.values() if problem.change_table]
+        followed = [problem for problem in valid.values() if problem.change_table]
+        extracted = [problem for problem in valid.values() if problem.extract_table]
         # One that went and comes again is made again.
         self.made = {name: made for name, made in self.made.items() if name in valid}
-        missing: dict[str, str] = {}
+        missing = self._topics_of_producers(valid.values())
         try:
             server = source_database.SERVER
             with postgres_server.connect(server, self.settings, source_database.DATABASE) as connection:
                 if not self.made:
                     # Also where they are: they may be those of an earlier version.
                     source_tables.make_room(connection)
+                    source_tables.make_reader(connection, self.settings.source_extract_password.get_secret_value())
                 epoch = source_tables.epoch_of(connection)
-                for problem in problems:
+                for problem in followed:
                     if words := self._look_at(problem, epoch, connection):
+                        missing[problem.problem] = words
+                for problem in extracted:
+                    if words := self._look_at_extracted(problem, epoch, connection):
                         missing[problem.problem] = words
                 missing |= self._forget(connection)
         except psycopg.Error as error:
@@ -67,6 +74,23 @@ class Keeper:
             missing[WAREHOUSE] = words
         self._tell(missing)
         write_private(report_file(self.settings), json.dumps(missing))
+
+    def _topics_of_producers(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """Makes those that are not there; in words which could not be. No database is asked."""
+        missing: dict[str, str] = {}
+        for problem in problems:
+            if (topic := problem.source.topic) is None or topic.brings_changes:
+                continue
+            try:
+                made = topics.ensure_topic(
+                    topic.name, self.settings, partitions=topic.partitions, configuration=topics.OF_PRODUCERS
+                )
+            except MillraceError as error:
+                missing[problem.problem] = f"{error.problem}: {error.found}"
+            else:
+                if made:
+                    print(f"{problem.problem}: topic {topic.name} is made", flush=True)
+        return missing
 
     def _look_at(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str | None:
         name = problem.problem
@@ -87,6 +111,16 @@ class Keeper:
             return f"{error.problem}: {error.found}"
         except (psycopg.Error, KafkaException) as error:
             return str(error).strip()
+
+    def _look_at_extracted(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str | None:
+        name = problem.problem
+        try:
+            if self.made.get(name) != (epoch, problem):
+                source_tables.make_extracted(connection, problem)
+                self.made[name] = (epoch, problem)
+        except psycopg.Error as error:
+            return str(error).strip()
+        return None
 
     def _look_at_warehouse(self) -> str | None:
         """The same of the serving tables. It begins anew by itself, also where what was not read is gone: who reads its

@@ -1,4 +1,5 @@
-"""What following a problem's table needs in the source database. Tables and columns are added, never changed.
+"""What following, or extracting, a problem's table needs in the source database. Tables and columns are added, never
+changed.
 
 A table is as lax as an application's may be: types and a key, none of the contract's constraints, so that broken values
 can be committed, and are quarantined.
@@ -9,6 +10,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
+from infra.services.postgres_server import ensure_role
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.contract.source import ColumnType
@@ -75,7 +77,8 @@ def follow(connection: psycopg.Connection, problem: Problem) -> None:
     """Makes what is missing: the problem's table, heartbeat and signals, Debezium's rights, the publication."""
     assert problem.change_table is not None
     heartbeat, signal = names.heartbeat_table(problem.problem), names.signal_table(problem.problem)
-    _table(connection, problem.change_table, problem)
+    _table(connection, problem.change_table, problem, reader="debezium")
+    _tell_all_values(connection, problem.change_table)
     make_heartbeat(connection, heartbeat)
     # The columns that Debezium asks for.
     connection.execute(
@@ -109,6 +112,33 @@ def publish_also(connection: psycopg.Connection, publication: str, table: str) -
         connection.execute(add.format(sql.Identifier(publication), _named(table)))
 
 
+def make_reader(connection: psycopg.Connection, password: str) -> None:
+    """Makes the role that reads tables, in a database that was made before there was one."""
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'extract'").fetchone():
+        ensure_role(connection, "extract", password)
+        grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO extract")
+        connection.execute(grant.format(sql.Identifier(connection.info.dbname)))
+
+
+def make_extracted(connection: psycopg.Connection, problem: Problem) -> None:
+    """Makes what is missing: the problem's table with an index on its watermark, and the right to read it.
+
+    A table that is there gets no index, for that would hold up its application; a view gets nothing but the right.
+    """
+    table, extract = problem.extract_table, problem.source.extract
+    assert table is not None
+    assert extract is not None
+    kind = _kind(connection, table)
+    if kind in (None, "r", "p"):
+        with connection.transaction():
+            _table(connection, table, problem, reader="extract")
+            if kind is None and extract.watermark is not None:
+                create = sql.SQL("CREATE INDEX ON {} ({})")
+                connection.execute(create.format(_named(table), sql.Identifier(extract.watermark)))
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO extract").format(sql.Identifier(table.split(".")[0])))
+    connection.execute(sql.SQL("GRANT SELECT ON {} TO extract").format(_named(table)))
+
+
 def unfollow(connection: psycopg.Connection, problem: str) -> None:
     """Removes publication, heartbeats and signals, and the right to read the application's table, which stays."""
     publication = names.connector(problem)
@@ -139,12 +169,20 @@ def drop_slot(connection: psycopg.Connection, problem: str) -> None:
     )
 
 
-def _table(connection: psycopg.Connection, table: str, problem: Problem) -> None:
+def _kind(connection: psycopg.Connection, table: str) -> str | None:
+    """What a relation is, as `pg_class` says it; None where there is none."""
+    query = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass(%s)"
+    found = connection.execute(query, [_named(table).as_string(connection)]).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _table(connection: psycopg.Connection, table: str, problem: Problem, *, reader: str) -> None:
     schema, name = table.split(".")
     if schema != "public":
         create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION application")
         connection.execute(create.format(sql.Identifier(schema)))
-        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO debezium").format(sql.Identifier(schema)))
+        grant = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}")
+        connection.execute(grant.format(sql.Identifier(schema), sql.Identifier(reader)))
     columns = {column: sql.SQL(TYPES[told.type]) for column, told in problem.source.columns.items()}
     if not connection.execute("SELECT to_regclass(%s)", [_named(table).as_string(connection)]).fetchall()[0][0]:
         parts = [sql.SQL("{} {}").format(sql.Identifier(column), kind) for column, kind in columns.items()]
@@ -163,6 +201,9 @@ def _table(connection: psycopg.Connection, table: str, problem: Problem) -> None
         if column not in there:
             add = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}")
             connection.execute(add.format(_named(table), sql.Identifier(column), kind))
+
+
+def _tell_all_values(connection: psycopg.Connection, table: str) -> None:
     if not connection.execute(
         "SELECT 1 FROM pg_class WHERE oid = %s::regclass AND relreplident = 'f'", [_named(table).as_string(connection)]
     ).fetchone():

@@ -1,4 +1,6 @@
-"""The topic of a followed table: there, and as it must be, before the first change comes."""
+"""Topics of followed tables and of producers: there, and as they must be, before the first message comes."""
+
+from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -17,10 +19,19 @@ CONFIGURATION = {
     # By the time of sending, so that the age of a message is how long it waits.
     "message.timestamp.type": "CreateTime",
 }
+OF_PRODUCERS = CONFIGURATION | {
+    # By the broker's clock: a producer's may stand anywhere, and what it dates back by a week would be gone at once.
+    "message.timestamp.type": "LogAppendTime",
+}
 
 
-def ensure_topic(name: str, settings: Settings) -> bool:
-    """Makes a topic that is not there; returns whether it did. One that is there stays as it is.
+def ensure_topic(
+    name: str, settings: Settings, *, partitions: int = 1, configuration: Mapping[str, str] = CONFIGURATION
+) -> bool:
+    """Makes a topic that is not there; returns whether it did. One that is there stays as it is, whoever made it.
+
+    Args:
+        partitions: One for the changes of a table, which are read in the order in which they were committed.
 
     Raises:
         MillraceError: If the broker does not answer, or refuses.
@@ -29,8 +40,7 @@ def ensure_topic(name: str, settings: Settings) -> bool:
     try:
         if name in admin.list_topics(timeout=PATIENCE_SECONDS).topics:
             return False
-        # One partition: the changes of a table are read in the order in which they were committed.
-        wanted = NewTopic(name, num_partitions=1, replication_factor=1, config=CONFIGURATION)
+        wanted = NewTopic(name, num_partitions=partitions, replication_factor=1, config={**configuration})
         admin.create_topics([wanted], request_timeout=PATIENCE_SECONDS)[name].result(PATIENCE_SECONDS)
         return True
     except KafkaException as error:

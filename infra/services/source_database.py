@@ -24,12 +24,13 @@ SERVER = postgres_server.Server(
     host=lambda settings: settings.source_database_host,
     password=lambda settings: settings.source_database_password.get_secret_value(),
 )
-ROLES = {"application": False, "debezium": True}
-"""Role → whether it may replicate. The application owns the tables and is the only one that writes rows."""
+ROLES = {"application": False, "debezium": True, "extract": False}
+"""Role → whether it may replicate. The application owns the tables and is the only one that writes rows; `extract` may
+read those that are extracted, and nothing else."""
 
 
 def complete(settings: Settings) -> None:
-    """Makes the database and its two roles. The tables come from the contracts: `infra/connectors/source_tables.py`."""
+    """Makes the database and its roles. The tables come from the contracts: `infra/connectors/source_tables.py`."""
     with postgres_server.connect(SERVER, settings) as connection:
         for role, replication in ROLES.items():
             password = getattr(settings, f"source_{role}_password").get_secret_value()

@@ -11,25 +11,29 @@ BEGINS_OR_ENDS = (INSERT, DELETE)
 """Changes before which nothing counts of their row: it was not there, or is no more."""
 _ROW = "map<string, string>"
 """A row of the source: column → value as JSON writes it, a text without its quotes."""
-_ROWS = f"struct<before: {_ROW}, after: {_ROW}>"
+_ROWS = f"before: {_ROW}, after: {_ROW}"
+_VALUE = f"struct<{_ROWS}, payload: struct<{_ROWS}>>"
+"""A change, which somebody else's connector may send in an envelope of its schema."""
 
 
 def change_rows(changes: DataFrame, source: Source, following: Following | None) -> DataFrame:
-    """The columns that `bronze_rows` reads of a file's rows, and `change`, `epoch` and `lsn` besides.
+    """The columns that `bronze_rows` reads of a file's rows, and `change`, `input_rank`, `epoch` and `lsn` besides.
 
     An update of the primary key is two: the row of the old key is deleted, one of the new is inserted. A message that
     cannot be read has its text, or base64 of its bytes, as `raw`, and the time of its sending as `lsn`.
 
     Args:
-        changes: Rows of the bronze table of changes.
+        changes: Rows of the bronze table of changes, of which those that producers sent are left out.
         following: What they, and those before them, tell of the table as a whole.
     """
     of_a_row = F.col("operation").isin(*WITH_ROW_AFTER, DELETE)
-    told = changes.where(F.col("malformed").isNotNull() | of_a_row)
-    value = F.from_json(F.col("value").cast("string"), _ROWS)
+    # Nothing is told of what a change that cannot be read does.
+    unreadable = F.col("malformed").isNotNull() & F.col("operation").isNull()
+    told = changes.where(unreadable | of_a_row)
+    value = F.from_json(F.col("value").cast("string"), _VALUE)
     # Once, as a column of its own: each part of it is looked at several times.
     told = told.withColumn("_value", F.when(F.col("malformed").isNull(), value))
-    before, after = F.col("_value").getField("before"), F.col("_value").getField("after")
+    before, after = _side("before"), _side("after")
     same_key = F.lit(True)
     for name in source.primary_key:
         same_key = same_key & F.try_element_at(before, F.lit(name)).eqNullSafe(F.try_element_at(after, F.lit(name)))
@@ -47,12 +51,18 @@ def change_rows(changes: DataFrame, source: Source, following: Following | None)
         F.coalesce("committed_at", "sent_at").alias("last_modified"),
         F.col("_part").getField("fields").alias("fields"),
         "malformed",
-        F.when(F.col("malformed").isNotNull(), _readable(F.col("value"))).alias("raw"),
+        F.when(F.col("malformed").isNotNull(), readable(F.col("value"))).alias("raw"),
         F.lit(None).cast("string").alias("assigned_key"),
         F.col("_part").getField("change").alias("change"),
+        F.lit(1).alias("input_rank"),
         F.coalesce("epoch", F.lit("")).alias("epoch"),
         F.coalesce(_after_the_snapshot(following), F.unix_micros("sent_at")).alias("lsn"),
     )
+
+
+def _side(name: str) -> Column:
+    value = F.col("_value")
+    return F.coalesce(value.getField(name), value.getField("payload").getField(name))
 
 
 def _after_the_snapshot(following: Following | None) -> Column:
@@ -72,5 +82,6 @@ def _change(operation: Column, fields: Column) -> Column:
     return F.struct(operation.alias("change"), fields.alias("fields"))
 
 
-def _readable(value: Column) -> Column:
+def readable(value: Column) -> Column:
+    """The bytes of a message as a text: its own, or base64 where it is none."""
     return F.when(F.is_valid_utf8(value), value.cast("string")).otherwise(F.concat(F.lit("base64:"), F.base64(value)))

@@ -35,7 +35,8 @@ def parse(messages: DataFrame) -> DataFrame:
     Returns:
         operation, epoch, lsn, transaction_id, committed_at, snapshot and malformed, instead of headers.
     """
-    told = F.from_json(_text("value"), VALUE)
+    # Of the bytes as they are, for what Spark parses it looks at by reflection; that they are text is asked apart.
+    told = F.from_json(F.col("value").cast("string"), VALUE)
     # Once, as a column of its own: it is looked at nine times.
     read = messages.withColumns({"_told": told, "_epoch": _header(HEADER)})
     source = F.col("_told").getField("source")
@@ -93,11 +94,6 @@ def _position(source: Column) -> Column:
 
 
 _EPOCH = TEXT.pattern.replace("?P<since>", "").replace("?P<system_identifier>", "").replace("?P<timeline>", "")
-
-
-def _text(name: str) -> Column:
-    # Bytes that are no text become null, and so does what is read from them.
-    return F.when(F.is_valid_utf8(F.col(name)), F.col(name).cast("string"))
 
 
 def _header(name: str) -> Column:

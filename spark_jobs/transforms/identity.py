@@ -44,14 +44,20 @@ def _event_timestamp(source: Source) -> Column:
 
 def file_position() -> Column:
     """The total order of all that was ever said about a source; files come before changes."""
-    return _position(0, F.lit(""), F.unix_micros("last_modified"))
+    return _position(F.lit(0), F.lit(""), F.unix_micros("last_modified"))
 
 
-def change_position() -> Column:
-    """Input rank 1, the source database's epoch and log position, topic and partition, offset."""
-    return _position(1, F.col("epoch"), F.col("lsn"))
+def message_position() -> Column:
+    """Of a change: input rank 1, the source database's epoch and log position, topic and partition, offset. Of what a
+    producer sent, as a line of a file: 0, no epoch, the time of sending, and the same."""
+    return _position(F.col("input_rank"), F.col("epoch"), F.col("lsn"))
 
 
-def _position(input_rank: int, epoch: Column, major: Column) -> Column:
-    parts = (F.lit(input_rank), epoch, major, F.col("path"), F.col("row_number"))
+def of_a_file() -> Column:
+    """Whether an identified row is a line of a file, and no message of a topic."""
+    return (F.col("position").getField("input_rank") == 0) & F.col("change").isNull()
+
+
+def _position(input_rank: Column, epoch: Column, major: Column) -> Column:
+    parts = (input_rank, epoch, major, F.col("path"), F.col("row_number"))
     return F.struct(*(part.alias(name) for part, name in zip(parts, POSITION, strict=True)))

@@ -20,11 +20,13 @@ SECRET = "not-to-be-shown"
         ("warehouse", "postgres"),
         ("object_store", "minio"),
         ("source_database", "source_database"),
+        ("source_table", "source_database"),
         ("topics", "kafka"),
     ],
 )
 def test_a_system_that_does_not_answer_is_named(adapter: str, service: str) -> None:
-    secrets = ("WAREHOUSE_DB_PASSWORD", "ICEBERG_DB_PASSWORD", "S3_SECRET_KEY", "SOURCE_DEBEZIUM_PASSWORD")
+    secrets = ("WAREHOUSE_DB_PASSWORD", "ICEBERG_DB_PASSWORD", "S3_SECRET_KEY")
+    secrets += ("SOURCE_DEBEZIUM_PASSWORD", "SOURCE_EXTRACT_PASSWORD")
     environment = {
         **os.environ,
         **{f"MILLRACE_{name}": SECRET for name in secrets},

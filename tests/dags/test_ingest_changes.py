@@ -56,9 +56,9 @@ def test_a_run_by_hand_waits_deferred_until_the_backlog_fires(
 ) -> None:
     look, looks = change_backlog.backlog, []
 
-    def while_it_waits(of: Problem) -> Backlog:
+    def while_it_waits(of: Problem, topic: str) -> Backlog:
         """Only the trigger asks for the backlog: when it has seen that nothing waits, something comes."""
-        looks.append(look(of))
+        looks.append(look(of, topic))
         if len(looks) == 1:
             sender.send(*rows("late", 2))
         return looks[-1]

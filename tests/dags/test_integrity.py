@@ -17,6 +17,7 @@ from tests.throwaway import SHIPPED
 PROBLEMS, _ = load_problems(SHIPPED)
 HEAVY = {"great_expectations", "mlflow", "numpy", "pandas", "pyarrow", "pyiceberg", "pyspark", "ray", "sklearn"}
 TASKS = {
+    "extract": ["check_connection", "extract_table"],
     "ingest_files": ["check_connection", "ingest_raw_data", "quality_check_raw_data"],
     "ingest_changes": ["check_connection", "wait_for_changes", "ingest_changes"],
     "transform": [
@@ -149,8 +150,8 @@ def test_the_asset_graph_leads_from_landing_to_champion(found: dict[str, Any], p
     assert names.champion_asset(problem) in reached
 
 
-@pytest.mark.parametrize("problem", [name for name, one in PROBLEMS.items() if one.source.changes])
-def test_changes_wake_their_own_dag_which_wakes_transform(found: dict[str, Any], problem: str) -> None:
+@pytest.mark.parametrize("problem", [name for name, one in PROBLEMS.items() if one.topics])
+def test_topics_wake_their_own_dag_which_wakes_transform(found: dict[str, Any], problem: str) -> None:
     source, dags = PROBLEMS[problem].source_name, found["dags"]
     stage = dags[names.dag_id(problem, "ingest_changes")]
     assert stage["waits_for"] == [names.changes_asset(source)]

@@ -146,3 +146,13 @@ def test_what_is_given_up_is_told_with_its_offsets() -> None:
     assert made_anew.given_up == ("topic id old: all from 0: 20 on",)
     # Messages that were gone before the first run.
     assert resumed(topic, None).recorded.offsets == {0: 30, 1: 0, 2: 5}
+
+
+def test_what_producers_sent_before_the_first_run_and_is_gone_is_not_missed() -> None:
+    topic = state(earliest={0: 40, 1: 0}, end={0: 90, 1: 7})
+    waits = waiting(topic, None, problem="purchase", produced=True)
+    assert (waits.start, waits.end) == ({0: 40, 1: 0}, {0: 90, 1: 7})
+    with pytest.raises(BrokenOffsetsError, match="Messages of purchase are gone") as error:
+        waiting(topic, Recorded("one", {0: 39, 1: 0}), problem="purchase", produced=True)
+    assert "`millrace resume purchase`" in error.value.fix
+    assert "resnapshot" not in error.value.fix

@@ -51,6 +51,12 @@ def test_the_newest_value_tells_the_type(name: str, value: object, words: str | 
     assert (name in differences(SOURCE, [newest, ROW | {name: None}]).retyped) == bool(words)
 
 
+def test_a_text_that_cannot_be_read_is_a_row_s_fault_where_another_can() -> None:
+    readable, broken = ROW | {"size": "1.50"}, ROW | {"size": "large"}
+    assert differences(SOURCE, [readable, broken]).retyped == {}
+    assert differences(SOURCE, [ROW | {"size": 1.5}, broken]).retyped == {"size": "text"}
+
+
 def test_a_boolean_may_come_as_a_text_or_number_that_says_one() -> None:
     columns = SOURCE.columns | {"gift": SOURCE.columns["note"].model_copy(update={"type": "boolean"})}
     source = SOURCE.model_copy(update={"columns": columns})

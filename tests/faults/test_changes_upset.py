@@ -24,7 +24,7 @@ from millrace.simulation.at_work import AtWork, repeated
 from millrace.simulation.live import Played, play
 from millrace.simulation.world import row_key
 from millrace.steps.ingest_changes import ingest_changes
-from millrace.steps.resnapshot import resnapshot
+from millrace.steps.resnapshot import needed, resnapshot
 from tests.application import live_problem
 from tests.awaiting import await_that
 from tests.faults.conftest import Told
@@ -38,7 +38,7 @@ from tests.steps.transforming import (
     to_silver,
     with_changes,
 )
-from tests.topics import change, own_topic, rows
+from tests.topics import change, delete_messages_before, own_topic, rows
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_500)]
 PATIENCE_SECONDS = 900
@@ -127,6 +127,33 @@ def test_a_slot_is_dropped_and_every_row_read_anew(problem: Problem, told: Told)
     holds(played)
     told(
         "a slot dropped while rows are committed and deleted, then `millrace resnapshot`",
+        SAME,
+        time.monotonic() - began,
+    )
+
+
+def test_messages_are_gone_from_the_topic_before_they_are_taken_in(
+    problem: Problem, airflow: AirflowApi, told: Told
+) -> None:
+    played, dag = play(problem, seed=78), names.dag_id(problem.problem, "ingest_changes")
+    played.play_rows(200, rate=100)
+    holds(played)
+    began, topic = time.monotonic(), str(problem.change_topic)
+    airflow.pause(dag)
+    try:
+        await_that("no run is under way", lambda: not airflow.unfinished(dag), seconds=PATIENCE_SECONDS)
+        before = topics.state(topic).end[0]
+        played.load(unheard(played))
+        await_that("they are in the topic", lambda: topics.state(topic).end[0] > before + 45, seconds=60)
+        delete_messages_before(topic, topics.state(topic).end[0])
+    finally:
+        airflow.pause(dag, paused=False)
+    found = needed(problem, say=print)
+    assert found.given_up
+    assert resnapshot(problem, anew=bool(found.anew), say=print).given_up == found.given_up
+    holds(played)
+    told(
+        "messages deleted from the topic before they are taken in, then `millrace resnapshot`",
         SAME,
         time.monotonic() - began,
     )

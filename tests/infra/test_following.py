@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import ConfigResource
 
 from infra.connectors import rest
 from infra.connectors.topics import ensure_topic
@@ -398,3 +399,29 @@ def test_no_secret_was_told() -> None:
     secrets = (f"{name}_password" for name in ("source_debezium", "source_database", "warehouse_debezium"))
     for name in (*secrets, "kafka_connect_password"):
         assert getattr(settings, name).get_secret_value() not in logs
+
+
+def test_a_topic_of_producers_is_made_and_one_that_is_there_stays_as_it_is() -> None:
+    ensure_topic("shop.there", get_settings(), partitions=2)
+    files = [PROBLEMS / f"{name}.yaml" for name in ("made", "there")]
+    try:
+        for file in files:
+            text = ORDERS.replace("problem: orders", f"problem: {file.stem}").replace("  orders:", f"  {file.stem}:")
+            follow(file.stem, text.replace("changes: {}", f"topic: {{name: shop.{file.stem}, partitions: 3}}"))
+        small_stack.wait_for(lambda: "made: topic shop.made is made" in log("connectors"), "the topic is made")
+        small_stack.wait_for(lambda: len(topics.state("shop.made").end) == 3, "the broker has heard of it")
+        # By the time at which the broker took it: what a producer dates back would be gone at once.
+        assert _configured("shop.made", "message.timestamp.type") == "LogAppendTime"
+        assert _configured("shop.made", "retention.ms") == str(7 * 24 * 3600 * 1000)
+        assert len(topics.state("shop.there").end) == 2
+        assert _configured("shop.there", "message.timestamp.type") == "CreateTime"
+        assert healthy()
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
+def _configured(topic: str, key: str) -> str:
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    admin = topics._admin(get_settings().kafka_servers, os.getpid())
+    return str(admin.describe_configs([resource])[resource].result(20)[key].value)

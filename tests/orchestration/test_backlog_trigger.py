@@ -22,7 +22,7 @@ def events(looks: list[Backlog | Exception], count: int, monkeypatch: pytest.Mon
     loan = get_problem("loan", ROOT / "include" / "problems")
     seen: Iterator[Backlog | Exception] = iter(looks)
 
-    def backlog(_problem: Problem) -> Backlog:
+    def backlog(_problem: Problem, _topic: str) -> Backlog:
         found = next(seen, looks[-1])
         if isinstance(found, Exception):
             raise found

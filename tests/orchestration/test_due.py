@@ -32,7 +32,7 @@ def test_a_problem_that_cannot_be_looked_at_does_not_hold_up_the_others(monkeypa
 def level(monkeypatch: pytest.MonkeyPatch, found: Backlog | Exception) -> str:
     """The name of the run that is started for what waits, without its hour."""
 
-    def backlog(_problem: Problem) -> Backlog:
+    def backlog(_problem: Problem, _topic: str) -> Backlog:
         if isinstance(found, Exception):
             raise found
         return found

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from millrace.adapters import lake, object_store
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.contract.topic import Topic
 from millrace.settings import get_settings
 from millrace.steps.build_gold_data import build_gold_data
 from millrace.steps.check_gold_data import check_gold_data
@@ -47,6 +48,12 @@ def with_changes(problem: Problem, told: dict[str, Any]) -> Problem:
     content = problem.model_dump(exclude_defaults=True)
     source = content["sources"][problem.source_name] | {"changes": told}
     return Problem.model_validate(content | {"sources": {problem.source_name: source}})
+
+
+def with_topic(problem: Problem, told: dict[str, Any]) -> Problem:
+    """The same, with this section `topic`."""
+    source = problem.source.model_copy(update={"topic": Topic.model_validate(told)})
+    return problem.model_copy(update={"sources": {problem.source_name: source}})
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """The schema `control` of the warehouse database: which version is in force, how each came there, who serves it; and
-what people decided about batches and contracts.
+what people decided about batches and contracts; up to what a table was extracted.
 
 Every connection is short: the callers are tasks, commands, and a replica that looks once a second.
 """
@@ -94,6 +94,27 @@ CREATE TABLE IF NOT EXISTS control.applied_contracts (
 );
 CREATE INDEX IF NOT EXISTS applied_contracts_of ON control.applied_contracts (problem, id);
 
+CREATE TABLE IF NOT EXISTS control.extracts (
+    problem text NOT NULL,
+    number bigint NOT NULL,
+    path text NOT NULL,
+    rows bigint NOT NULL,
+    is_full boolean NOT NULL,
+    shape text NOT NULL,
+    until text,
+    tail text NOT NULL,
+    read_at text NOT NULL,
+    run_id text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (problem, number)
+);
+
+CREATE TABLE IF NOT EXISTS control.extract_looks (
+    problem text PRIMARY KEY,
+    said text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 CREATE OR REPLACE FUNCTION control.refuse_change() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$;
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.version_transitions
@@ -103,6 +124,8 @@ CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.champio
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.batch_transitions
     FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
 CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.applied_contracts
+    FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE ON control.extracts
     FOR EACH ROW EXECUTE FUNCTION control.refuse_change();
 """
 LOCK_OF_THE_SCHEMA = 7_265_001
@@ -135,7 +158,7 @@ def _connect() -> psycopg.Connection[DictRow]:
 @cache
 def _create_schema() -> None:
     with _connect() as connection:
-        newest = "SELECT to_regclass('control.applied_contracts') AS it"
+        newest = "SELECT to_regclass('control.extract_looks') AS it"
         there: dict[str, Any] | None = connection.execute(newest).fetchone()
         if there and there["it"]:
             return

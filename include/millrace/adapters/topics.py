@@ -191,7 +191,7 @@ def _failed(topic: str, error: Exception) -> MillraceError:
             f"There is no topic {topic}",
             place=f"Kafka, {_servers()}",
             found="no topic of that name",
-            expected="the topic of a problem whose source has a section `changes`",
+            expected="the topic of a problem whose source has a section `changes` or `topic`",
             fix="the service connectors makes it: `make status` shows whether that runs and what it misses",
         )
     words = told.str() if isinstance(told, KafkaError) else f"no answer within {PATIENCE_SECONDS:g} s"

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import changes, contracts, data, decisions, demo, drills, models, new, planning
+from millrace.cli import changes, contracts, data, decisions, demo, drills, extracts, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -23,6 +23,8 @@ COMMANDS = {
         decisions.accept,
         decisions.replay,
         changes.resnapshot,
+        changes.resume,
+        extracts.extract,
     ),
     "Models": (
         models.status,

@@ -1,4 +1,4 @@
-"""Commands about changes of the source database, and how `millrace status` shows them."""
+"""Commands about what comes by topics, and how `millrace status` shows it."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from rich.table import Column, Table
 
 from millrace.cli.terminal import ProblemName, console, find_problem
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 
 
@@ -34,9 +35,9 @@ def resnapshot(
     bronze goes on from the earliest offsets there are. Where bronze can go
     on by itself, nothing is given up.
 
-    · The slot is lost or not there, or --anew is said: connector, position
-    and slot are made anew. Of what happened since the last change that
-    came, only the result is known.
+    · Then, too, as where the slot is lost or not there, or --anew is said:
+    connector, position and slot are made anew. Of what happened since the
+    last change that came only the result is known, deletions included.
 
     It waits until the last row is in the topic. Ended before, the connector
     reads on all the same.
@@ -61,6 +62,52 @@ def resnapshot(
         _tell(f"Bronze has given up, and goes on: {words}")
     rows = "Every row" if done.rows is None else f"{done.rows:,} rows"
     console.print(f"{rows} of {contract.change_table} came to topic {contract.change_topic}.", highlight=False)
+
+
+def resume(problem: ProblemName, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Go on with a topic of producers that lost what bronze was to take in next, or that is another one now.
+
+    Bronze goes on from the earliest offset that is there. What is given up
+    by that, it says before it asks: nobody can send it again but the
+    producers themselves. Where bronze can go on by itself, nothing is done.
+    """
+    from millrace.steps.give_up_offsets import give_up, to_give_up
+
+    contract = find_problem(problem)
+    topic = contract.source.topic
+    if topic is None:
+        raise MillraceError(
+            f"{problem} has no topic of producers",
+            place=f"include/problems/{problem}.yaml",
+            found="a source without a section `topic`",
+            expected="a source to whose topic producers send",
+            fix="a table's changes that are gone come anew with `millrace resnapshot`",
+        )
+    found = to_give_up(contract, topic.name)
+    if not found:
+        console.print(f"Nothing is lost of topic {topic.name}: it goes on by itself.", highlight=False)
+        return
+    for words in found:
+        _tell(f"Given up in topic {topic.name}: {words}")
+    if not yes:
+        typer.confirm("Go on without it?", abort=True)
+    for words in give_up(contract, topic.name):
+        _tell(f"Bronze has given up, and goes on: {words}")
+
+
+def topics_table(problems: list[Problem]) -> Table | None:
+    """A line for each topic to which others send; None where there is none."""
+    from millrace.steps.changes_state import backlog_words
+
+    told = [(problem, problem.source.topic) for problem in problems if problem.source.topic]
+    if not told:
+        return None
+    columns = ("problem", "topic", "format", "backlog")
+    table = Table(*(Column(words, overflow="fold") for words in columns), title="Topics", title_justify="left")
+    for problem, topic in told:
+        words = (problem.problem, topic.name, topic.format, backlog_words(problem, topic.name))
+        table.add_row(*map(escape, words))
+    return table
 
 
 def changes_table(problems: list[Problem], *, warehouse: bool) -> Table | None:

@@ -12,23 +12,35 @@ from millrace.cli.terminal import AskedProblem, ProblemName, console, find_probl
 
 def simulate(
     problem: AskedProblem = None,
-    rows: Annotated[int, typer.Option(help="Rows of the file, broken ones included.", min=1)] = 1000,
+    rows: Annotated[int, typer.Option(help="Rows of the file, or messages, broken ones included.", min=1)] = 1000,
     seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same file; default: 0, with --live the time.")
+        int | None,
+        typer.Option(help="The same seed gives the same file; default: 0, with --live and --produce the time."),
     ] = None,
     broken_share: Annotated[float, typer.Option(help="Share of rows broken in known ways.", min=0, max=1)] = 0.1,
     first_row: Annotated[
-        int,
-        typer.Option(help="Number of the first key, so that files do not overlap.", min=0),
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Number of the first key, so that files do not overlap; default: 0, with --produce by the time.", min=0
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write here instead of to the landing bucket.")] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Play an application on the table of the source database instead.")
     ] = False,
-    rate: Annotated[float, typer.Option(help="With --live: rows a second.", min=0.1, max=10_000)] = 10,
-    seconds: Annotated[float | None, typer.Option(help="With --live: how long; default: until Ctrl-C.", min=0)] = None,
+    produce: Annotated[
+        bool, typer.Option("--produce", help="Send messages to the topic of the problem's producers instead.")
+    ] = False,
+    rate: Annotated[
+        float, typer.Option(help="With --live and --produce: rows or messages a second.", min=0.1, max=10_000)
+    ] = 10,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="How long; default: with --live until Ctrl-C, with --produce until --rows are sent.", min=0),
+    ] = None,
     wait: Annotated[
-        float, typer.Option(help="With --live: seconds after its end in which silver must hold all of it.", min=0)
+        float,
+        typer.Option(help="With --live and --produce: seconds after the end in which silver must hold all.", min=0),
     ] = 300,
     named: Annotated[str | None, typer.Option("--problem", help="The problem, said as an option.")] = None,
 ) -> None:
@@ -38,19 +50,39 @@ def simulate(
     it inserts, corrects and deletes rows, gives them other keys, writes
     broken values, and learns labels late, in transactions and in bursts.
 
-    It knows what is true of its rows, and at its end waits until silver
+    With --produce, play producers: events or rows as JSON messages to the
+    topic that the contract names, some of them broken, no row at all, or
+    sent again.
+
+    Both know what is true of their rows, and at their end wait until silver
     holds just that; exit code 0 only if it does.
     """
     contract = find_problem(problem or named)
+    if live and produce:
+        raise typer.BadParameter("--live plays an application, --produce plays producers; say one of them")
     if live:
         from millrace.cli.live import play_live
 
         play_live(contract, rate=rate, seconds=seconds, seed=seed, wait=wait)
         return
+    if produce:
+        from millrace.cli import produce as producers
+
+        producers.produce(
+            contract,
+            rate=rate,
+            seconds=seconds,
+            rows=rows,
+            seed=seed,
+            broken_share=broken_share,
+            first_row=first_row,
+            wait=wait,
+        )
+        return
     from millrace.adapters import object_store
     from millrace.simulation.files import simulate_file
 
-    number = seed or 0
+    number, first_row = seed or 0, first_row or 0
     file = simulate_file(contract, rows=rows, seed=number, broken_share=broken_share, first_row=first_row)
     if output:
         output.write_bytes(file.content)

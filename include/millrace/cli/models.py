@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from millrace.cli.changes import changes_table
+from millrace.cli.changes import changes_table, topics_table
+from millrace.cli.extracts import extracts_table
 from millrace.cli.terminal import Actor, AskedProblem, ProblemName, Reason, console, find_problem, who
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -29,8 +30,9 @@ def status(
         console.print(
             f"[yellow]What is served and behind is not known:[/] {escape(error.problem)}; {escape(error.fix)}"
         )
-    if changes := changes_table(problems, warehouse=problem is None):
-        console.print(changes)
+    for table in (changes_table(problems, warehouse=problem is None), topics_table(problems), extracts_table(problems)):
+        if table:
+            console.print(table)
 
 
 def _problems_table(problems: list[Problem]) -> Table:

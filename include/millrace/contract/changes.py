@@ -5,7 +5,7 @@ import re
 
 from pydantic import Field, field_validator
 
-from millrace.contract.model import Model
+from millrace.contract.intake import Intake
 
 TABLE = re.compile(r"[a-z_][a-z0-9_]{0,62}\.[a-z_][a-z0-9_]{0,62}")
 POSITION_GONE = "no longer available on the server"
@@ -14,30 +14,30 @@ OUR_SCHEMA = "millrace"
 """The schema of the source database that holds what Millrace needs there: heartbeats and signals."""
 
 
-class Changes(Model):
+def table_of_an_application(table: str | None) -> str | None:
+    """The same, unless it is a table of the house or of the database itself.
+
+    Raises:
+        ValueError: If it is.
+    """
+    schema = (table or "").split(".")[0]
+    if schema in (OUR_SCHEMA, "information_schema") or schema.startswith("pg_"):
+        raise ValueError(f"a table of the application, not of the schema {schema}")
+    return table
+
+
+class Changes(Intake):
     """A table of the source database, followed by Debezium, and when what it brings is taken in.
 
-    Its columns are called as those of the contract. A backlog fires when it has `rows`, or when its oldest message is
-    `seconds` old.
+    Its columns are called as those of the contract.
     """
 
     table: str | None = Field(default=None, pattern=f"^{TABLE.pattern}$")
     """The table, as schema.table; default: the source's name in the schema `public`."""
-    rows: int = Field(default=1000, ge=1)
-    """Messages that wait until they are taken in, if they do not get too old before."""
-    seconds: float = Field(default=30, gt=0)
-    """Age of the oldest waiting message at which all are taken in."""
-    max_rows: int = Field(default=500_000, ge=1)
-    """Messages that one run takes at most; the rest is the next run's."""
-    retry_seconds: float = Field(default=600, gt=0)
-    """When a backlog is told again of which no run took anything in, whatever came meanwhile."""
     allow_truncate: bool = False
     """Whether TRUNCATE ends every row that changes told of; otherwise it stops the ingestion until that is allowed."""
 
     @field_validator("table")
     @classmethod
     def _not_of_the_house(cls, table: str | None) -> str | None:
-        schema = (table or "").split(".")[0]
-        if schema in (OUR_SCHEMA, "information_schema") or schema.startswith("pg_"):
-            raise ValueError(f"a table of the application, not of the schema {schema}")
-        return table
+        return table_of_an_application(table)

@@ -60,6 +60,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
     owner_of_prefix: dict[str, str] = {}
     owner_of_table: dict[str, str] = {}
     owner_of_changes: dict[str, str] = {}
+    owner_of_topic: dict[str, str] = {}
     for path in sorted(folder.glob(PROBLEM_FILES)):
         try:
             problem = load_problem(path)
@@ -72,6 +73,9 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
             for table in followed & owner_of_changes.keys():
                 taken = f"table {table} is already followed by problem {owner_of_changes[str(table)]}"
                 raise _invalid("Two problems follow one table", str(path), taken, "a table used once")
+            for topic in problem.topics.keys() & owner_of_topic.keys():
+                taken = f"topic {topic} is already taken in by problem {owner_of_topic[topic]}"
+                raise _invalid("Two problems take in one topic", str(path), taken, "a topic used once")
             tables = star_tables(problem.warehouse) if problem.warehouse else ()
             for table in tables:
                 if table in owner_of_table:
@@ -83,6 +87,7 @@ def load_problems(folder: Path) -> tuple[dict[str, Problem], list[InvalidProblem
         owner_of_source |= dict.fromkeys(problem.sources, problem.problem)
         owner_of_prefix[problem.landing_prefix] = problem.problem
         owner_of_changes |= {str(table): problem.problem for table in followed}
+        owner_of_topic |= dict.fromkeys(problem.topics, problem.problem)
         owner_of_table |= dict.fromkeys(tables, problem.problem)
         problems[problem.problem] = problem
     return problems, errors

@@ -29,6 +29,7 @@ POSTGRES_COLUMNS = frozenset(["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"
 """Columns that every Postgres table has already; the serving table could not be created with one of them."""
 
 STAGES = {
+    "extract": "0 Extract",
     "ingest_files": "1 Ingest files",
     "ingest_changes": "2 Ingest changes",
     "transform": "3 Transform",
@@ -90,6 +91,11 @@ def observed_table(problem: str) -> str:
 
 def landing_asset(source: str) -> str:
     return f"landing/{source}"
+
+
+def extracted_file(problem: str, number: int) -> str:
+    """The name, under the landing prefix, of what an extract landed; extracts of a problem are numbered from 1 on."""
+    return f"extract-{problem}-{number:08d}.parquet"
 
 
 def changes_asset(source: str) -> str:

@@ -15,6 +15,7 @@ from millrace.contract.aggregations import (
 from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
+from millrace.contract.intake import Intake
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
 from millrace.contract.names import STAGES, WAREHOUSE, change_topic
@@ -23,6 +24,7 @@ from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
+from millrace.contract.topic import RowFormat
 
 
 class Label(Model):
@@ -114,6 +116,7 @@ class Problem(Model):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
+        self._check_topic()
         self._check_events()
         columns, inputs = {**self.columns(), **self.gold_columns()}, self.input_columns()
         label = self.label_column
@@ -140,6 +143,14 @@ class Problem(Model):
         self._check_groups()
         check_features(self.features, inputs, self.columns(), self._times())
         return self
+
+    def _check_topic(self) -> None:
+        topic = self.source.topic
+        if topic is not None and topic.name.startswith(f"{self.problem}."):
+            raise ValueError(
+                f"sources.{self.source_name}.topic.name {topic.name} begins with {self.problem}. as the topics of the"
+                " problem's own connector do; choose another"
+            )
 
     def _check_events(self) -> None:
         if self.rows is not None:
@@ -199,9 +210,36 @@ class Problem(Model):
         return None if self.change_table is None else change_topic(self.problem, self.change_table)
 
     @property
+    def topics(self) -> dict[str, Intake]:
+        """Every Kafka topic that is taken in, and when: that of its table's changes, and the producers' own."""
+        found: dict[str, Intake] = {}
+        if self.change_topic is not None and self.source.changes is not None:
+            found[self.change_topic] = self.source.changes
+        if self.source.topic is not None:
+            found[self.source.topic.name] = self.source.topic
+        return found
+
+    def format_of(self, topic: str) -> RowFormat | None:
+        """What a row of a topic is; None: a change, in Debezium's envelope."""
+        told = self.source.topic
+        return None if told is None or told.name != topic or told.format == "debezium" else told.format
+
+    def is_of_others(self, topic: str) -> bool:
+        """Whether somebody else sends to a topic, so that no table of ours could be read once more for it."""
+        return self.source.topic is not None and self.source.topic.name == topic
+
+    @property
+    def extract_table(self) -> str | None:
+        """The table of the source database that is read now and then; None without a section `extract`."""
+        extract = self.source.extract
+        return None if extract is None else extract.table or f"public.{self.source_name}"
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that it has a DAG for: without a section `changes` it takes in files alone."""
-        return tuple(stage for stage in STAGES if stage != "ingest_changes" or self.source.changes is not None)
+        """The stages that it has a DAG for: without `changes`, `topic` and `extract` it takes in files alone."""
+        absent = set() if self.topics else {"ingest_changes"}
+        absent |= {"extract"} if self.source.extract is None else set()
+        return tuple(stage for stage in STAGES if stage not in absent)
 
     @property
     def label_column(self) -> str | None:

@@ -8,8 +8,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from millrace.contract.changes import Changes
+from millrace.contract.errors import did_you_mean
+from millrace.contract.extract import WATERMARK_TYPES, Extract
 from millrace.contract.model import Model
 from millrace.contract.names import IDENTIFIER, POSTGRES_COLUMNS, RESERVED_COLUMNS
+from millrace.contract.topic import Topic
 
 Identifier = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
 ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
@@ -140,11 +143,12 @@ class Source(Model):
     primary_key: tuple[ColumnName, ...] = ()
     """Columns that identify a row. Omit where the files have none, and say assigned_key."""
     assigned_key: Literal["row_content"] | None = None
-    """The identity of a row where a file lacks the key: SHA-256 of the declared columns, and its count in the file."""
+    """The identity of a row where a file lacks the key: SHA-256 of the declared columns, and its count in the file.
+    Of a message it is that of the first such row in a file: the same content sent twice is one row."""
     event_timestamp: ColumnName | None = None
     """Column of the time at which the row was true. Omit where the files have none, and say assigned_time."""
     assigned_time: Literal["file_modified"] | None = None
-    """The event time where a file lacks it: the time the file landed."""
+    """The event time where a file lacks it: the time the file landed; of a message, the time it was sent."""
     columns: dict[ColumnName, Column] = Field(min_length=1)
     """Every column that counts, key and time included. A file must have all that are not optional,
     in any order; others are ignored."""
@@ -156,6 +160,11 @@ class Source(Model):
     # No part of a dump, which goes into packages: by which way rows come changes no model.
     changes: Changes | None = Field(default=None, exclude=True)
     """A table of the source database whose changes come besides files. `changes: {}` takes every default."""
+    topic: Topic | None = Field(default=None, exclude=True)
+    """A Kafka topic whose messages are rows, besides those of files: `topic: {name: shop.events}`."""
+    extract: Extract | None = Field(default=None, exclude=True)
+    """A table of the source database that is read now and then, and lands as a file, where nothing tells of its
+    changes. It needs `format: parquet`. `extract: {}` takes every default."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -173,6 +182,8 @@ class Source(Model):
         self._check_key_and_time()
         self._check_rules()
         self._check_changes()
+        self._check_extract()
+        self._check_topic()
         return self
 
     def _check_format(self) -> None:
@@ -243,6 +254,42 @@ class Source(Model):
             raise ValueError("changes needs primary_key: an update is known by the key of its row, not by its content")
         if self.event_timestamp is None:
             raise ValueError("changes needs event_timestamp: a change has no file whose time could be the row's")
+
+    def _check_extract(self) -> None:
+        if self.extract is None:
+            return
+        if self.changes is not None:
+            raise ValueError(
+                "extract and changes are two ways for one table: changes alone brings every row, and deletes"
+            )
+        if self.format != "parquet":
+            raise ValueError("extract needs format: parquet, for what it lands is Parquet, and a source has one format")
+        if not self.primary_key:
+            raise ValueError("extract needs primary_key: a row that is read again is known by its key")
+        name = self.extract.watermark
+        if name is None:
+            if self.extract.overlap is not None:
+                raise ValueError("extract.overlap is said of a watermark, and without one every row is read")
+            return
+        if name not in self.columns:
+            hint = did_you_mean(name, list(self.columns))
+            raise ValueError(f"extract.watermark names {name}, which is not one of the columns; {hint}")
+        column = self.columns[name]
+        if column.type not in WATERMARK_TYPES:
+            raise ValueError(f"extract.watermark {name} must have type timestamp or integer, not {column.type}")
+        if column.nullable:
+            raise ValueError(f"extract.watermark {name} is nullable, and a row without it would be new for ever")
+
+    def _check_topic(self) -> None:
+        if self.topic is None or not self.topic.brings_changes:
+            return
+        if not self.primary_key or self.event_timestamp is None:
+            raise ValueError("topic of format debezium needs primary_key and event_timestamp, as `changes` does")
+        if self.changes is not None:
+            raise ValueError(
+                "topic of format debezium cannot stand beside changes: positions in two logs do not say which change of"
+                " a row is the later one"
+            )
 
     def header_of(self, name: str) -> str:
         """The name of a column in the header of a file."""

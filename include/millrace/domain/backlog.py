@@ -1,9 +1,9 @@
-"""Whether a backlog of changes is to be told: large enough, or old enough, and not just told already."""
+"""Whether a backlog of a topic is to be told: large enough, or old enough, and not just told already."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from millrace.contract.changes import Changes
+from millrace.contract.intake import Intake
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,10 @@ class Backlog:
     oldest_at: float | None
     start: Mapping[int, int]
     end: Mapping[int, int]
+
+
+Starts = Mapping[tuple[str, int], int]
+"""Topic and partition → the offset from which on it is to be taken in."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Firing:
 
     why: str
     level: str
-    start: Mapping[int, int]
+    start: Starts
     rows: int
 
 
@@ -36,21 +40,33 @@ class Firing:
 class Told:
     """The last time that a backlog was told: from which offsets on, and when."""
 
-    start: Mapping[int, int]
+    start: Starts
     at: float
 
 
-def reason(backlog: Backlog, changes: Changes, *, now: float) -> str | None:
+def together(firings: Sequence[Firing]) -> Firing | None:
+    """What several topics of a problem ask for at once; None where none asks for anything."""
+    if not firings:
+        return None
+    return Firing(
+        why="; ".join(one.why for one in firings),
+        level="; ".join(one.level for one in firings),
+        start={place: offset for one in firings for place, offset in one.start.items()},
+        rows=sum(one.rows for one in firings),
+    )
+
+
+def reason(backlog: Backlog, intake: Intake, *, now: float) -> str | None:
     """In words, why the backlog fires; None when it may wait."""
     # Offsets that are markers of transactions only have no oldest message, and bring no row.
     if backlog.rows == 0 or backlog.oldest_at is None:
         return None
-    if backlog.rows >= changes.rows:
-        return f"{backlog.rows} messages wait, {changes.rows} are enough"
+    if backlog.rows >= intake.rows:
+        return f"{backlog.rows} messages wait, {intake.rows} are enough"
     # A producer's clock may be ahead of ours: then its message is as old as nothing, and `rows` or time decide.
     age = max(0.0, now - backlog.oldest_at)
-    if age >= changes.seconds:
-        return f"the oldest of {backlog.rows} messages waits for {age:.0f} s, {changes.seconds:g} are enough"
+    if age >= intake.seconds:
+        return f"the oldest of {backlog.rows} messages waits for {age:.0f} s, {intake.seconds:g} are enough"
     return None
 
 

@@ -54,26 +54,30 @@ class Range:
         return sum(self.end[partition] - self.start[partition] for partition in self.end)
 
 
-def waiting(state: TopicState, recorded: Recorded | None, *, problem: str) -> Range:
+def waiting(state: TopicState, recorded: Recorded | None, *, problem: str, produced: bool = False) -> Range:
     """All that bronze has not taken in; it may be nothing.
+
+    Args:
+        produced: Whether producers send to it, and no connector of ours. It may have been there for long, so what was
+            gone before the first run is not missed. Of a table's changes each one counts from the first on.
 
     Raises:
         BrokenOffsetsError: If what follows the recorded offsets cannot be told for sure.
     """
     if recorded is None:
-        # Not from the earliest: what is gone before the first run is lost like any other message.
-        recorded = Recorded(state.topic_id, {})
+        recorded = Recorded(state.topic_id, state.earliest if produced else {})
+    way_out = _WayOut(problem, produced)
     if recorded.topic_id != state.topic_id:
-        raise _other_topic(state, recorded, problem)
+        raise _other_topic(state, recorded, way_out)
     # Of a partition that was added later nothing is taken in yet.
     start = {partition: recorded.offsets.get(partition, 0) for partition in state.end}
     for partition in sorted({*recorded.offsets} - {*state.end}):
-        raise _ended_before(state, partition, recorded.offsets[partition], None, problem)
+        raise _ended_before(state, partition, recorded.offsets[partition], None, way_out)
     for partition, offset in sorted(start.items()):
         if offset < state.earliest[partition]:
-            raise _gone(state, partition, offset, problem)
+            raise _gone(state, partition, offset, way_out)
         if offset > state.end[partition]:
-            raise _ended_before(state, partition, offset, state.end[partition], problem)
+            raise _ended_before(state, partition, offset, state.end[partition], way_out)
     return Range(state.topic, state.topic_id, start, dict(state.end))
 
 
@@ -142,34 +146,56 @@ def newest_of(part: Range, most: int) -> Range:
     return Range(part.topic, part.topic_id, start, part.end)
 
 
-def _other_topic(state: TopicState, recorded: Recorded, problem: str) -> BrokenOffsetsError:
+@dataclass(frozen=True)
+class _WayOut:
+    """What a person can do: a table can be read once more, what producers sent cannot."""
+
+    problem: str
+    produced: bool
+
+    @property
+    def what(self) -> str:
+        return f"{'Messages' if self.produced else 'Changes'} of {self.problem}"
+
+    @property
+    def topic(self) -> str:
+        return f"topic of {self.problem}'s {'producers' if self.produced else 'changes'}"
+
+    def __str__(self) -> str:
+        if self.produced:
+            return f"`millrace resume {self.problem}` goes on with what is there, and says what is given up"
+        return f"`millrace resnapshot {self.problem}` brings every row anew"
+
+
+def _other_topic(state: TopicState, recorded: Recorded, way_out: _WayOut) -> BrokenOffsetsError:
     return BrokenOffsetsError(
-        f"The topic of {problem}'s changes is another one than bronze took in",
+        f"The {way_out.topic} is another one than bronze took in",
         place=f"topic {state.topic}",
         found=f"topic id {state.topic_id}, offsets {_words(state.earliest)} to {_words(state.end)}",
         expected=f"topic id {recorded.topic_id}, of which all before {_words(recorded.offsets)} was taken in",
-        fix=f"`millrace resnapshot {problem}` brings every row anew; what only the old topic held is lost",
+        fix=f"{way_out}; what only the old topic held is lost",
     )
 
 
-def _gone(state: TopicState, partition: int, offset: int, problem: str) -> BrokenOffsetsError:
+def _gone(state: TopicState, partition: int, offset: int, way_out: _WayOut) -> BrokenOffsetsError:
     return BrokenOffsetsError(
-        f"Changes of {problem} are gone from the topic that bronze has not taken in",
+        f"{way_out.what} are gone from the topic that bronze has not taken in",
         place=f"topic {state.topic}, partition {partition}",
         found=f"earliest offset {state.earliest[partition]}",
         expected=f"offset {offset}, up to which bronze has taken in",
-        fix=f"`millrace resnapshot {problem}` brings every row anew; then look why ingestion stood still for so long",
+        fix=f"{way_out}; then look why ingestion stood still for so long",
     )
 
 
-def _ended_before(state: TopicState, partition: int, offset: int, end: int | None, problem: str) -> BrokenOffsetsError:
+def _ended_before(
+    state: TopicState, partition: int, offset: int, end: int | None, way_out: _WayOut
+) -> BrokenOffsetsError:
     return BrokenOffsetsError(
-        f"The topic of {problem}'s changes ends before what bronze took in",
+        f"The {way_out.topic} ends before what bronze took in",
         place=f"topic {state.topic}, partition {partition}",
         found="no such partition" if end is None else f"last stable offset {end}",
         expected=f"offset {offset} or later, up to which bronze has taken in",
-        fix="the broker lost messages (a disk that was put back?): "
-        f"`millrace resnapshot {problem}` brings every row anew",
+        fix=f"the broker lost messages (a disk that was put back?): {way_out}",
     )
 
 

@@ -70,7 +70,10 @@ def _told(value: bytes) -> dict[str, Any]:
         told = json.loads(value)
     except (ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return {}
+    # Somebody else's connector may put it into an envelope with its schema.
+    return payload if isinstance(payload := told.get("payload"), dict) else told
 
 
 def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Differences:
@@ -78,10 +81,15 @@ def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Difference
 
     Args:
         rows: From the oldest to the newest, at least one. The columns are those of the newest; the type of each is
-            judged by the newest value that is there.
+            judged by the values that are in JSON what the newest is: where one of them can be read, another that
+            cannot is its row's fault, not the table's.
     """
     columns = {*rows[-1]}
-    values = {name: value for row in rows for name, value in row.items() if value is not None}
+    values: dict[str, list[object]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if value is not None:
+                values.setdefault(name, []).append(value)
     missing = sorted({*source.columns} - columns)
     spared = {name for name, column in source.columns.items() if column.nullable}
     return Differences(
@@ -89,11 +97,16 @@ def differences(source: Source, rows: Sequence[Mapping[str, Any]]) -> Difference
         absent=tuple(name for name in missing if name in spared),
         lacking=tuple(name for name in missing if name not in spared),
         retyped={
-            name: _in_words(values[name])
+            name: _in_words(values[name][-1])
             for name, column in source.columns.items()
-            if name in columns & {*values} and not _can_be(values[name], column, source)
+            if name in columns & {*values} and not _can_be_of_one(values[name], column, source)
         },
     )
+
+
+def _can_be_of_one(values: Sequence[object], column: Column, source: Source) -> bool:
+    kind = _json(values[-1])
+    return any(_can_be(value, column, source) for value in values if _json(value) == kind)
 
 
 def _can_be(value: object, column: Column, source: Source) -> bool:

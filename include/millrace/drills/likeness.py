@@ -21,8 +21,10 @@ def renamed(content: dict[str, Any], *, problem: str, title: str, source: str) -
     """The content of a problem file under other names, with a short search and a gate that few rows can pass."""
     ((_, its_source),) = content["sources"].items()
     its_source.pop("landing", None)
-    # Whoever wants changes says so: a connector and its slot would outlive the problem.
+    # Whoever wants them says so: a connector, its slot and a topic would outlive the problem.
     its_source.pop("changes", None)
+    its_source.pop("topic", None)
+    its_source.pop("extract", None)
     return content | {
         "problem": problem,
         "title": title,

@@ -1,4 +1,4 @@
-"""Watches a topic of changes from the triggerer and says when enough waits that bronze does not hold."""
+"""Watches a problem's topics from the triggerer and says when enough waits that bronze does not hold."""
 
 import asyncio
 import time
@@ -11,15 +11,15 @@ from millrace.domain.backlog import Firing, Told, is_to_be_told
 
 
 class BacklogTrigger(BaseEventTrigger):
-    """Yields when the backlog has enough messages or an old enough one, by the contract's section `changes`, or when
+    """Yields when a backlog has enough messages or an old enough one, by the contract's `changes` or `topic`, or when
     what waits cannot be told for sure; and again when a run took some and left the rest, or after `retry_seconds`.
 
     A failed run must be tried again although nothing was mended as far as one can see, hence the repetition. Looking
-    runs in a thread, and asks no database while it waits: it compares the topic's last stable offsets with those that
+    runs in a thread, and asks no database while it waits: it compares the topics' last stable offsets with those that
     bronze recorded.
 
     Args:
-        problem: Name of the problem whose topic is watched.
+        problem: Name of the problem whose topics are watched.
         poll_seconds: Pause between two looks, longer where a look itself takes long.
     """
 
@@ -48,7 +48,7 @@ class BacklogTrigger(BaseEventTrigger):
         try:
             return await asyncio.to_thread(self._firing, last)
         except Exception as error:  # noqa: BLE001 - a watcher that ends would be silent for ever; the next look tells
-            self.log.warning("Cannot look for changes of %s: %s", self.problem, error)
+            self.log.warning("Cannot look into the topics of %s: %s", self.problem, error)
             return None
 
     def _firing(self, last: Told | None) -> Firing | None:
@@ -58,8 +58,8 @@ class BacklogTrigger(BaseEventTrigger):
         from millrace.steps.change_backlog import firing
 
         problem = get_problem(self.problem, get_settings().problems_dir)
-        if problem.source.changes is None:  # the section went; the DAG, and this watcher, go with it
+        if not problem.topics:  # the section went; the DAG, and this watcher, go with it
             return None
-        now, retry_seconds = time.time(), problem.source.changes.retry_seconds
+        now, retry_seconds = time.time(), min(intake.retry_seconds for intake in problem.topics.values())
         found = firing(problem, now=now)
         return found if found and is_to_be_told(found, last, now=now, retry_seconds=retry_seconds) else None

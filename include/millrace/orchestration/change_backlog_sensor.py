@@ -26,14 +26,14 @@ class ChangeBacklogSensor(BaseOperator):
         self.problem = problem
 
     def execute(self, context: "Context") -> int:  # noqa: RET503 - defer() raises
-        from millrace.steps.change_backlog import waiting_changes
+        from millrace.steps.change_backlog import waiting_messages
 
         with no_retry_of_verdicts():
-            found = waiting_changes(self.problem).messages
+            found = waiting_messages(self.problem)
         if found:
             return found
         if not context["params"].get("wait"):
-            raise AirflowSkipException(f"No change of {self.problem.change_table} waits")
+            raise AirflowSkipException(f"Nothing waits in {' and '.join(self.problem.topics)}")
         self.defer(trigger=BacklogTrigger(self.problem.problem), method_name="execute_complete")
 
     def execute_complete(self, _context: "Context", event: dict[str, Any]) -> int:

@@ -7,14 +7,17 @@ from millrace.contract.source import Column
 from millrace.contract.star import star_tables
 
 WHAT = {
+    "extract": (
+        "What is new in the source database's table `{extracted}` since the last extract lands as a Parquet file under "
+        "`{landing}` in the landing bucket, and goes the way of files from there. Rows that were deleted are not seen."
+    ),
     "ingest_files": (
         "New files under `{landing}` in the landing bucket become rows of `{bronze}`. A file that cannot be read as a "
         "whole is set aside and named; the others go on."
     ),
     "ingest_changes": (
-        "Committed changes of the source database's table `{table}`, which Debezium brings to the topic `{topic}`, "
-        "become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first transaction "
-        "that is still open. A message that cannot be read is kept with the reason, and stops nothing."
+        "{messages} become rows of `{changes}`: from the offsets that its newest commit recorded, up to the first "
+        "transaction that is still open. A message that cannot be read is kept with the reason, and stops nothing."
     ),
     "transform": (
         "New rows of `{bronze}` are typed and checked row by row: valid ones are merged into `{silver}`, broken ones "
@@ -31,8 +34,9 @@ WHAT = {
     ),
 }
 BY_HAND = {
+    "extract": "`full`: read every row, whatever was landed before.",
     "ingest_files": "`keys`: ingest these objects only. `wait`: wait for a new file instead of ending.",
-    "ingest_changes": "`wait`: wait for changes instead of ending.",
+    "ingest_changes": "`wait`: wait for messages instead of ending.",
     "transform": "No parameters: it continues from what was recorded.",
     "train": "`force`: train even if nothing asks for it.",
     "deploy": "`version`: the registered version to deploy; default: the newest that passed the gate.",
@@ -46,8 +50,8 @@ def dag_doc(problem: Problem, stage: str) -> str:
         "landing": problem.landing_prefix,
         "bronze": names.bronze_files(source),
         "changes": names.bronze_changes(source),
-        "table": problem.change_table,
-        "topic": problem.change_topic,
+        "messages": _messages(problem),
+        "extracted": problem.extract_table,
         "silver": names.silver(source),
         "quarantine": names.quarantine(source),
         "gold": names.gold(problem.problem),
@@ -63,6 +67,17 @@ def dag_doc(problem: Problem, stage: str) -> str:
         f"the label is yes where {problem.label.in_words()}.\n\n"
         f"| column | type | unit | valid values | |\n|---|---|---|---|---|\n{columns}\n"
     )
+
+
+def _messages(problem: Problem) -> str:
+    """What waits in the topics, in words."""
+    table, topic = problem.change_table, problem.source.topic
+    brought = f"which Debezium brings to the topic `{problem.change_topic}`"
+    found = [f"committed changes of the source database's table `{table}`, {brought},"] if table else []
+    sent = "changes that another connector sends" if topic and topic.brings_changes else "rows that producers send"
+    found += [f"{sent} to the topic `{topic.name}`"] if topic else []
+    words = " and ".join(found)
+    return words[:1].upper() + words[1:]
 
 
 def _what(problem: Problem, stage: str) -> str:

@@ -1,6 +1,7 @@
 """How a stage's tasks are made: `@task`, with what tasks of ours have in common. Nothing heavy is imported here."""
 
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +23,8 @@ def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
 def spark_step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """The same for a step on the Spark server, whose pool it waits for; the argument `spark` is the session."""
-    return _made(task.pyspark(conn_id=SPARK, pool="spark", **options), function)
+    decorate = task.pyspark(conn_id=SPARK, pool="spark", **options)
+    return _made(lambda step_function: decorate(_closing_once(step_function)), function)
 
 
 def check_connection(*adapters: str) -> Any:
@@ -38,6 +40,18 @@ def check_connection(*adapters: str) -> Any:
             import_module(f"millrace.adapters.{name}").ping()
 
     return ping()
+
+
+def _closing_once(step_function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(step_function)
+    def with_session(*args: Any, spark: Any = None, **kwargs: Any) -> Any:
+        from millrace.adapters.connect import closed_once
+
+        # In `dag.test()` the sessions of all tasks are one process's.
+        closed_once(spark)
+        return step_function(*args, spark=spark, **kwargs)
+
+    return with_session
 
 
 def _made(decorate: Callable[[Callable[..., Any]], Any], function: Callable[..., Any] | None) -> Any:

@@ -1,6 +1,7 @@
 """Known ways to break a row: each breaks exactly the constraints whose codes it names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -43,13 +44,22 @@ def breakages(problem: Problem) -> list[Breakage]:
     return [*(each for each in found if each.choices), *miscounted]
 
 
-def break_rows(problem: Problem, rows: list[list[str]], chosen: list[int], rng: np.random.Generator) -> dict[str, int]:
+def break_rows(
+    problem: Problem,
+    rows: list[list[str]],
+    chosen: list[int],
+    rng: np.random.Generator,
+    ways: Sequence[Breakage] | None = None,
+) -> dict[str, int]:
     """Break the chosen rows in place, in every known way in turn, some in two ways.
+
+    Args:
+        ways: Those to choose from; default: all.
 
     Returns:
         Code → how many rows break it.
     """
-    ways = breakages(problem)
+    ways = ways or breakages(problem)
     position = {name: place for place, name in enumerate(problem.source.columns)}
     counts: dict[str, int] = {}
     in_turn = cycle([ways[place] for place in rng.permutation(len(ways))])

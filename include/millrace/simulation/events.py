@@ -71,6 +71,11 @@ def simulate_events(problem: Problem, *, rows: int, seed: int, broken_share: flo
     )
 
 
+def event_lines(problem: Problem, rng: np.random.Generator, rows: int, first_row: int) -> list[list[str]]:
+    """Events as texts in the order of the source's columns, none of them broken."""
+    return _lines(problem, play(problem, _truth(problem), rng, rows, first_row), rng)
+
+
 def _truth(problem: Problem) -> EventTruth:
     sample = play(problem, BLIND, steady(problem.problem, "sample"), SAMPLE_EVENTS, 0)
     return event_truth(problem, [inputs for inputs in sample.inputs if inputs is not None])

@@ -6,12 +6,12 @@ from millrace.contract.aggregations import EventLabel
 from millrace.contract.problem import Label, Problem
 from millrace.simulation.breakages import break_rows
 from millrace.simulation.drawing import Mask, draw, levels, null_texts, text
-from millrace.simulation.events import simulate_events
+from millrace.simulation.events import event_lines, simulate_events
 from millrace.simulation.real_files import match_real_files
 from millrace.simulation.simulated_file import SimulatedFile, as_file
 from millrace.simulation.truth import auc, known_truth
 
-__all__ = ["SimulatedFile", "match_real_files", "simulate_file"]
+__all__ = ["SimulatedFile", "match_real_files", "simulate_file", "valid_lines"]
 
 REPEATED_SHARE = 0.01
 
@@ -53,6 +53,16 @@ def simulate_file(
         expected_by_reason=counts,
         truth_auc=auc(positive[known], probability[known]),
     )
+
+
+def valid_lines(problem: Problem, *, rows: int, seed: int, first_row: int) -> list[list[str]]:
+    """Rows that break no constraint, as texts in the order of the source's columns; see `simulate_file`."""
+    rng = np.random.default_rng([seed, first_row])
+    if isinstance(problem.label, EventLabel):
+        return event_lines(problem, rng, rows, first_row)
+    drawn = draw(problem, rng, rows, first_row)
+    positive = rng.random(rows) < known_truth(problem).probabilities(drawn)
+    return _lines(problem, drawn.values, drawn.missing, positive, rng)
 
 
 def _lines(

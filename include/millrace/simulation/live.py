@@ -13,6 +13,7 @@ from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.settings import get_settings
 from millrace.simulation.application import Application
+from millrace.simulation.pace import Pace
 from millrace.simulation.world import Statement, row_key
 
 ROLE = "application"
@@ -50,7 +51,7 @@ class Played:
             MillraceError: If the database is away for longer, or has no such table.
         """
         away_since: float | None = None
-        pace = _Pace(rate)
+        pace = Pace(rate)
         while self._pending is not None or not until():
             try:
                 with psycopg.connect(get_settings().source_dsn(ROLE), connect_timeout=5) as connection:
@@ -137,20 +138,6 @@ class Played:
                 if held[key][name] != value
             ]
         return sorted(found)
-
-
-class _Pace:
-    """So many rows a second, however long single ones take."""
-
-    def __init__(self, rate: float) -> None:
-        self.rate, self.rows, self.begun = rate, 0, time.monotonic()
-
-    def is_due(self) -> bool:
-        """Whether the next rows are due; waits a moment where they are not."""
-        wait = self.begun + self.rows / self.rate - time.monotonic()
-        if wait > 0:
-            time.sleep(min(wait, 0.2))
-        return wait <= 0
 
 
 def play(problem: Problem, *, seed: int) -> Played:

@@ -49,16 +49,16 @@ def is_gold_first(problem: Problem, seen: recorded.Recorded) -> bool:
 
 
 def was_just_refused(problem: Problem, seen: recorded.Recorded, bronze: BronzeAt) -> bool:
-    """Whether a batch waits to be decided to which nothing but changes came, which go on coming.
+    """Whether a batch waits to be decided to which nothing but messages came, which go on coming.
 
     Judged with each of them it would be refused each time, as another batch. After `retry_seconds` it is judged again:
     what came since may have mended it.
     """
-    changes = problem.source.changes
-    refused = waiting(problem, "silver", seen) if changes else None
-    if changes is None or refused is None or refused.state != "refused" or refused.span.until != bronze.files:
+    refused = waiting(problem, "silver", seen) if problem.topics else None
+    if refused is None or refused.state != "refused" or refused.span.until != bronze.files:
         return False
-    return datetime.now(UTC) - refused.at < timedelta(seconds=changes.retry_seconds)
+    retry_seconds = min(intake.retry_seconds for intake in problem.topics.values())
+    return datetime.now(UTC) - refused.at < timedelta(seconds=retry_seconds)
 
 
 def next_span(

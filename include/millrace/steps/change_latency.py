@@ -74,7 +74,8 @@ def _reached(problem: Problem) -> dict[str, dict[str, datetime]]:
             # The first that took in this commit, or a later one.
             shown = (published[place].get(one.snapshot_id) for taken_in, one in later if taken_in >= number)
             times[place] = min((at for at in shown if at is not None), default=None)
-        found[run] = {place: at for place, at in times.items() if at is not None}
+        # A run brings changes first, and what producers sent in a commit of its own.
+        found.setdefault(run, {place: at for place, at in times.items() if at is not None})
     return found
 
 

@@ -1,4 +1,4 @@
-"""How far the changes of a problem have come, in words for people: whatever does not answer hides nothing else."""
+"""How far what comes by topics has come, in words for people: whatever does not answer hides nothing else."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def changes_state(problem: Problem) -> ChangesState:
     return ChangesState(
         connector=_told(lambda: keeper_report.missing(problem.problem) or "running"),
         slot=_told(lambda: _slot(problem)),
-        backlog=_told(lambda: _backlog(problem)),
+        backlog=backlog_words(problem, str(problem.change_topic)),
         captured=_told(lambda: _captured(problem)),
     )
 
@@ -64,9 +64,14 @@ def _in_words(slot: source_database.Slot) -> str:
     return f"{slot.lag_bytes:,} bytes behind{left}"
 
 
-def _backlog(problem: Problem) -> str:
+def backlog_words(problem: Problem, topic: str) -> str:
+    """What waits in a topic that bronze has not taken in."""
+    return _told(lambda: _backlog(problem, topic))
+
+
+def _backlog(problem: Problem, topic: str) -> str:
     lake.ping()
-    waits = backlog(problem)
+    waits = backlog(problem, topic)
     # Offsets of a range tell no more: an end of a transaction takes one, too.
     if waits.rows == 0 or waits.oldest_at is None:
         return "nothing waits"

@@ -1,4 +1,4 @@
-"""The bronze table of a source's changes: its schema, and what its commits record of the topic."""
+"""The bronze table of a source's messages, changes and rows of producers: its schema, and what commits record."""
 
 import json
 from collections.abc import Mapping
@@ -15,8 +15,13 @@ SCHEMA = Schema(
     NestedField(1, "topic", StringType(), required=True),
     NestedField(2, "partition", IntegerType(), required=True),
     NestedField(3, "offset", LongType(), required=True),
-    NestedField(4, "sent_at", TimestamptzType(), required=True, doc="when Debezium sent it"),
-    NestedField(5, "operation", StringType(), doc="c, u, d, r (snapshot), t (TRUNCATE), or tombstone"),
+    NestedField(4, "sent_at", TimestamptzType(), required=True, doc="when it was sent, or came to the broker"),
+    NestedField(
+        5,
+        "operation",
+        StringType(),
+        doc="c, u, d, r (snapshot), t (TRUNCATE), tombstone; json, json_envelope",
+    ),
     NestedField(6, "epoch", StringType(), doc="epoch of the source database: since/system identifier/timeline"),
     NestedField(7, "lsn", LongType(), doc="position in the log of that epoch, in the order of commits"),
     NestedField(8, "transaction_id", LongType()),

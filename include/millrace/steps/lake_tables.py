@@ -21,8 +21,8 @@ def lake_tables(problem: Problem) -> list[str]:
 
 
 def tables_of_changes(problem: Problem) -> list[str]:
-    """Those that get a snapshot with each ingestion of changes, thousands a day."""
-    return [names.bronze_changes(name) for name, source in problem.sources.items() if source.changes is not None]
+    """Those that get a snapshot with each ingestion from a topic, thousands a day."""
+    return [names.bronze_changes(problem.source_name)] if problem.topics else []
 
 
 def chosen_tables(

@@ -6,7 +6,7 @@ Each function says in words why its stage is behind, or None. An event may get l
 import time
 from collections.abc import Callable
 
-from millrace.adapters import lake, star, warehouse
+from millrace.adapters import extracts, lake, star, warehouse
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.steps import recorded
@@ -20,6 +20,13 @@ from millrace.steps.pending_models import pending_deploy, pending_train
 from millrace.steps.refused_batches import Stage, rejected_digest, rejected_files, waiting
 
 
+def pending_extract(problem: Problem) -> str | None:
+    """A table was never looked at. When it is looked at again is for its schedule to say."""
+    if problem.source.extract is None or extracts.last_look(problem.problem) is not None:
+        return None
+    return f"{problem.extract_table} was never read"
+
+
 def pending_ingest_files(problem: Problem) -> str | None:
     """Files have landed that bronze does not know."""
     found = new_files(problem)
@@ -30,11 +37,11 @@ def pending_ingest_files(problem: Problem) -> str | None:
 
 
 def pending_ingest_changes(problem: Problem) -> str | None:
-    """Changes wait in the topic that bronze does not hold: so many, or for so long, that they are to be taken in.
+    """Messages wait in a topic that bronze does not hold: so many, or for so long, that they are to be taken in.
 
     In words that stay the same until some are: how many wait, and for how long, is `millrace status` to say.
     """
-    found = firing(problem, now=time.time()) if problem.source.changes is not None else None
+    found = firing(problem, now=time.time()) if problem.topics else None
     return found.level if found else None
 
 
@@ -48,6 +55,7 @@ def pending_transform(problem: Problem) -> str | None:
 
 
 PENDING: dict[str, Callable[[Problem], str | None]] = {
+    "extract": pending_extract,
     "ingest_files": pending_ingest_files,
     "ingest_changes": pending_ingest_changes,
     "transform": pending_transform,

@@ -5,22 +5,18 @@ connector that is begun anew, which is asked of the keeper, for nobody else may 
 """
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from millrace.adapters import keeper_report, lake, source_database, topics
+from millrace.adapters import keeper_report, source_database, topics
 from millrace.adapters.snapshot_news import News, SnapshotNews
 from millrace.contract import names
 from millrace.contract.changes import POSITION_GONE
-from millrace.contract.errors import LostRaceError, MillraceError
+from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
-from millrace.domain.change_offsets import BrokenOffsetsError, Resumption, resumed
-from millrace.steps.change_backlog import waiting_changes
-from millrace.steps.changes_table import OFFSETS, RESUMED, SCHEMA, offsets_told, recorded_offsets, resumed_told
-from millrace.steps.written import dropped_on_failure
+from millrace.steps.give_up_offsets import give_up, to_give_up
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -34,7 +30,7 @@ HEARD_SECONDS = 20.0
 SIGNALS = 6
 SILENCE_SECONDS = 600.0
 """Each thousand rows are told."""
-_RACES = 3
+DELETIONS_GONE = "among the messages that are gone may be the deletion of a row, which only a whole new reading tells"
 
 
 @dataclass(frozen=True)
@@ -66,17 +62,15 @@ def needed(problem: Problem, *, say: Say) -> Needed:
             place=f"include/problems/{problem.problem}.yaml",
             found="a source without a section `changes`",
             expected="a source whose table is followed",
-            fix="say `changes: {}` of the source, or land its files again: they are read anew by themselves",
+            fix="say `changes: {}` of the source, or land its files again: they are read anew by themselves. A topic of"
+            " producers goes on with `millrace resume`",
         )
     anew = _why_anew(problem)
     topic = _await(lambda: _topic_is_there(problem), TOPIC_SECONDS, lambda: say("the topic is made"))
     if topic is None:
         topics.state(str(problem.change_topic))  # raises, and says what is missing
-    try:
-        waiting_changes(problem)
-    except BrokenOffsetsError:
-        return Needed(anew, _resumption(problem, lake.MAIN).given_up)
-    return Needed(anew, ())
+    given_up = to_give_up(problem, str(problem.change_topic))
+    return Needed(anew or (DELETIONS_GONE if given_up else None), given_up)
 
 
 def _why_anew(problem: Problem) -> str | None:
@@ -110,37 +104,8 @@ def resnapshot(problem: Problem, *, anew: bool, say: Say) -> Done:
 
 
 def give_up_offsets(problem: Problem) -> tuple[str, ...]:
-    """Records in bronze the offsets from which to go on, where it cannot tell so itself; in words what is lost by it.
-
-    Nothing is recorded where nothing is broken: somebody else may have done it, or a topic is as it was.
-    """
-    table = names.bronze_changes(problem.source_name)
-    lake.ensure_table(table, SCHEMA)
-    for _ in range(_RACES):
-        branch = lake.cut_branch(table, f"resnapshot-{uuid.uuid4().hex}")
-        try:
-            with dropped_on_failure(branch):
-                try:
-                    waiting_changes(problem, branch.name)
-                except BrokenOffsetsError:
-                    found = _resumption(problem, branch.name)
-                else:
-                    lake.drop_branch(branch)
-                    return ()
-                offsets = offsets_told(str(problem.change_topic), found.recorded, recorded_offsets(table, branch.name))
-                told = {OFFSETS: offsets, RESUMED: resumed_told(found.given_up)}
-                lake.append_nothing(branch, told)
-                lake.publish(branch)
-                return found.given_up
-        except LostRaceError as error:
-            lost = error
-    raise lost
-
-
-def _resumption(problem: Problem, ref: str) -> Resumption:
-    topic = str(problem.change_topic)
-    recorded = recorded_offsets(names.bronze_changes(problem.source_name), ref)
-    return resumed(topics.state(topic), recorded.get(topic))
+    """What is given up of the topic of a problem's changes; see `give_up`."""
+    return give_up(problem, str(problem.change_topic))
 
 
 def _topic_is_there(problem: Problem) -> bool:

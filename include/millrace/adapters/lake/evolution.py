@@ -47,12 +47,3 @@ def _fits(present: NestedField | None, wanted: NestedField) -> bool:
     # Field ids are the table's own, so structs could only be compared without them; ours never change.
     nested = not isinstance(wanted.field_type, PrimitiveType)
     return present is not None and (nested or present.field_type == wanted.field_type)
-
-
-def set_properties(table: str, properties: dict[str, str]) -> None:
-    """Set table properties that differ. Harmless when none does."""
-    loaded = catalog().load_table(table)
-    changed = {key: value for key, value in properties.items() if loaded.properties.get(key) != value}
-    if changed:
-        with loaded.transaction() as transaction:
-            transaction.set_properties(changed)

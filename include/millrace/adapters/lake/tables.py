@@ -2,11 +2,13 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from functools import cache
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.table import Table
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from millrace.adapters.unreachable import unreachable
@@ -20,8 +22,10 @@ TABLE_PROPERTIES = {
     # Without these two, each look at the table gets slower with each commit.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    # Spark writes gzip to a table that pyiceberg made, which costs several times as much.
+    "write.parquet.compression-codec": "zstd",
 }
-"""What every table of the lake is created with, whichever engine creates it."""
+"""What every table of the lake has, whichever engine creates it."""
 
 
 def catalog() -> Catalog:
@@ -76,8 +80,17 @@ def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED
     """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
     _ensure_namespace(table.split(".", 1)[0])
     made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
+    set_properties(made, TABLE_PROPERTIES)
     if made.current_snapshot() is None:
         made.append(made.schema().as_arrow().empty_table())
+
+
+def set_properties(table: Table, properties: Mapping[str, str]) -> None:
+    """Set table properties that differ. Harmless when none does."""
+    changed = {key: value for key, value in properties.items() if table.properties.get(key) != value}
+    if changed:
+        with table.transaction() as transaction:
+            transaction.set_properties(changed)
 
 
 def _ensure_namespace(namespace: str) -> None:
