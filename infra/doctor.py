@@ -18,7 +18,7 @@ MEMORY_GIB = 12
 DISK_GIB = 12
 JAVA = (17, 21)
 # As in include/millrace/settings.py, which this cannot import before the set-up; a test holds them equal.
-PORTS = (5000, 8001, 8002, 8080, 8083, 8265, 8266, 8267, 6385, 9000, 9001, 9092, 9093, 15002, 15432, 15433)
+PORTS = (5000, 8001, 8002, 8080, 8083, 8265, 8266, 8267, 6385, 9000, 9001, 9092, 9093, 9404, 9405, 15002, 15432, 15433)
 
 # One finding: good (True), a warning (None) or missing (False); what was looked at; what was found; the way out.
 Finding = tuple[bool | None, str, str, str]

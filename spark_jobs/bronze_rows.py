@@ -62,7 +62,8 @@ def read_rows(
     rows = change_rows(changes, source, following).unionByName(message_rows(changes, source))
     # JSON has one way to write numbers and times, whatever the source's files do.
     plain = source.model_copy(update={"decimal": ".", "dates": "iso"})
-    return read.unionByName(identify(cast_rows(rows, plain), source, message_position()).select(*_READ))
+    cast = cast_rows(rows, plain, zoned_dates=True)
+    return read.unionByName(identify(cast, source, message_position()).select(*_READ))
 
 
 def file_rows(raw: DataFrame, source: Source) -> DataFrame:

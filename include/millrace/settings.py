@@ -18,7 +18,9 @@ STANDARD_PORTS = {
     "airflow": 8080,
     "kafka": 9092,
     "kafka_connect": 8083,
+    "kafka_connect_metrics": 9405,
     "kafka_controller": 9093,
+    "kafka_metrics": 9404,
     "minio": 9000,
     "minio_console": 9001,
     "mlflow": 5000,
@@ -49,6 +51,10 @@ class Settings(BaseSettings):
     mlflow_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `mlflow`.")
     iceberg_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `iceberg`.")
     warehouse_db_password: SecretStr = Field(default=SecretStr(""), description="Of role and database `warehouse`.")
+
+    warehouse_debezium_password: SecretStr = Field(
+        default=SecretStr(""), description="Of role `debezium` there, which reads what the serving tables publish."
+    )
 
     source_database_host: str = Field(
         default="127.0.0.1", description="Where the operational database answers whose changes are followed."

@@ -26,7 +26,25 @@ WAL = "pg_wal"
 
 
 def copy(settings: Settings, file: Path) -> str:
-    """Write the data folder to a tar file; returns the server's major version."""
+    """Write the data folder to a tar file; returns the server's major version.
+
+    Raises:
+        MillraceError: If more log was written meanwhile than the server keeps for one reader.
+    """
+    try:
+        return _copy(settings, file)
+    except psycopg.OperationalError as error:
+        # Its slot is taken away by ending the connection.
+        raise MillraceError(
+            "The backup is not whole",
+            place=f"Postgres, {postgres.data_folder(settings)}",
+            found=str(error).strip().splitlines()[0],
+            expected=f"at most {postgres.SERVER.options['max_slot_wal_keep_size']} of log while the files are copied",
+            fix="`make backup` again, when less is written",
+        ) from error
+
+
+def _copy(settings: Settings, file: Path) -> str:
     data = postgres.data_folder(settings)
     with postgres.connect(settings) as server, tarfile.open(file, "w") as tar:
         # Gone with this connection; until then no log that is needed is recycled.
@@ -46,6 +64,8 @@ def copy(settings: Settings, file: Path) -> str:
         for path in sorted((data / WAL).iterdir()):
             if path.suffix == ".history" or first <= path.name <= last:
                 _add(tar, path, f"{WAL}/{path.name}")
+        # Answers only if the slot was there until the last file of the log was copied.
+        server.execute("SELECT 1")
     return (data / "PG_VERSION").read_text().strip()
 
 

@@ -1,5 +1,6 @@
 """Looks again and again: does every problem with a section `changes` have its table, its topic and its connector, and
-every one with a section `topic` that topic, every one with a section `extract` its table?
+every one with a section `topic` that topic, every one with a section `extract` its table, and the warehouse its
+publication and connector?
 
 A process of its own, because a problem file may come at any time, a source database may be restored, and a task may
 fail while nobody runs `make up`.
@@ -8,18 +9,20 @@ fail while nobody runs `make up`.
 import json
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 from confluent_kafka import KafkaException
 
-from infra.connectors import registration, requests, source_tables, topics
+from infra.connectors import registration, requests, source_tables, topics, warehouse_tables
+from infra.connectors.rendering import render, render_warehouse
 from infra.files import write_private
 from infra.services import postgres_server, source_database
 from millrace.contract.changes import POSITION_GONE
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import load_problems
-from millrace.contract.names import IDENTIFIER
+from millrace.contract.names import IDENTIFIER, WAREHOUSE
 from millrace.contract.problem import Problem
 from millrace.settings import Settings
 
@@ -38,6 +41,7 @@ class Keeper:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.made: dict[str, tuple[str, Problem]] = {}
+        self.made_warehouse = False
         self.failed: set[str] = set()
         self.told: dict[str, str] = {}
 
@@ -66,6 +70,8 @@ class Keeper:
                 missing |= self._forget(connection)
         except psycopg.Error as error:
             missing["source database"] = str(error).strip()
+        if words := self._look_at_warehouse():
+            missing[WAREHOUSE] = words
         self._tell(missing)
         write_private(report_file(self.settings), json.dumps(missing))
 
@@ -94,9 +100,7 @@ class Keeper:
                 source_tables.follow(connection, problem)
                 self.made[name] = (epoch, problem)
             topics.ensure_topic(str(problem.change_topic), self.settings)
-            if done := self._register(problem, epoch, connection):
-                print(f"{name}: {done}", flush=True)
-                self.failed.discard(name)
+            self._register(name, partial(render, problem, self.settings), epoch, connection)
             if source_tables.slot_is_lost(connection, name):
                 # No restart helps, and to begin anew by itself would hide that deletions were missed.
                 return (
@@ -118,26 +122,67 @@ class Keeper:
             return str(error).strip()
         return None
 
-    def _register(self, problem: Problem, epoch: str, connection: psycopg.Connection) -> str:
-        """As the contract says, or anew where it must be or somebody asks for it; in words what was done."""
-        name = problem.problem
+    def _look_at_warehouse(self) -> str | None:
+        """The same of the serving tables. It begins anew by itself, also where what was not read is gone: who reads its
+        topics knows by the epoch that rows which do not come again are no more, and nobody else would ask."""
+        try:
+            with warehouse_tables.connect(self.settings) as connection:
+                if not self.made_warehouse:
+                    warehouse_tables.make_room(connection, self.settings)
+                    self.made_warehouse = True
+                epoch = source_tables.epoch_of(connection)
+                warehouse_tables.follow(connection)
+                lost = source_tables.slot_is_lost(connection, WAREHOUSE)
+                gone = self._position_is_gone(WAREHOUSE)
+                why = "its slot is lost" if lost else "its position is gone" if gone else None
+                self._register(WAREHOUSE, partial(render_warehouse, self.settings), epoch, connection, why=why)
+                return self._heal(WAREHOUSE)
+        except MillraceError as error:
+            return f"{error.problem}: {error.found}"
+        except psycopg.Error as error:
+            # It may be another one when it is back: restored, it may know nothing of what was made before.
+            self.made_warehouse = False
+            return str(error).strip()
+
+    def _position_is_gone(self, name: str) -> bool:
+        words = registration.in_words(registration.state(name, self.settings))
+        return words is not None and POSITION_GONE in words
+
+    def _register(
+        self,
+        name: str,
+        wanted: registration.Render,
+        epoch: str,
+        connection: psycopg.Connection,
+        *,
+        why: str | None = None,
+    ) -> str:
+        """As it is to be, or anew where it must be or somebody asks for it; in words what was done, which is told.
+
+        Args:
+            why: In words, why it must begin anew though neither Connect nor the epoch tells so.
+        """
         found = registration.registered(name, self.settings)
         asked = requests.waiting(connection, name)
-        why = "it was asked for" if asked else registration.why_anew(problem, epoch, found, self.settings)
+        why = "it was asked for" if asked else registration.why_anew(wanted, epoch, found) or why
         if why is None:
             assert found is not None
-            return registration.register(problem, found, self.settings)
-        # Killed before the answer, it is done once more, which reads every row once more and is wrong in nothing.
-        asked = asked or [requests.ask_anew(connection, name)]
-        done = registration.begin_anew(problem, epoch, connection, self.settings, why=why, now=time.time())
-        requests.answer(connection, asked, done)
+            done = registration.register(name, wanted, found, self.settings)
+        else:
+            # Killed before the answer, it is done once more, which reads every row once more and is wrong in nothing.
+            asked = asked or [requests.ask_anew(connection, name)]
+            done = registration.begin_anew(name, wanted, epoch, connection, self.settings, why=why, now=time.time())
+            requests.answer(connection, asked, done)
+        if done:
+            print(f"{name}: {done}", flush=True)
+            self.failed.discard(name)
         return done
 
     def _forget(self, connection: psycopg.Connection) -> dict[str, str]:
         """What is asked to be forgotten and has no file any more; in words what of it could not be."""
         missing: dict[str, str] = {}
         for name, asked in requests.to_forget(connection).items():
-            if not IDENTIFIER.fullmatch(name):
+            if name == WAREHOUSE or not IDENTIFIER.fullmatch(name):
                 requests.answer(connection, asked, "no name of a problem")
             elif not (self.settings.problems_dir / f"{name}.yaml").exists():
                 try:

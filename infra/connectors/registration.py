@@ -1,21 +1,26 @@
-"""A connector in Connect: as the contract says, of the epoch that the source database has; restarted when it failed."""
+"""A connector in Connect: as it is to be, of the epoch that its database has; restarted when it failed.
+
+`problem` is whose it is, also the warehouse (`names.WAREHOUSE`), which is none.
+"""
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from infra.connectors import rest, source_tables
-from infra.connectors.rendering import EPOCH_LITERAL, render
+from infra.connectors.rendering import EPOCH_LITERAL
 from infra.files import write_private
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
-from millrace.contract.problem import Problem
 from millrace.contract.source_epoch import SourceEpoch, begun_anew
 from millrace.settings import Settings
 
+Render = Callable[[SourceEpoch], dict[str, str]]
+"""The configuration that a connector is to have in an epoch."""
 TABLES = "table.include.list"
 BRACKETS = re.compile(r"\[.*\]")
 
@@ -43,11 +48,11 @@ def registered(problem: str, settings: Settings) -> dict[str, str] | None:
     return None
 
 
-def why_anew(problem: Problem, database: str, found: dict[str, str] | None, settings: Settings) -> str | None:
+def why_anew(render: Render, database: str, found: dict[str, str] | None) -> str | None:
     """In words, why the connector has to begin with a snapshot of every row; None where it goes on from where it is.
 
     Args:
-        database: System identifier and timeline of the source database.
+        database: System identifier and timeline of the database that is followed.
         found: What Connect has of it.
     """
     if found is None:
@@ -55,29 +60,36 @@ def why_anew(problem: Problem, database: str, found: dict[str, str] | None, sett
         return "no connector was there"
     epoch = _epoch(found)
     if epoch is None or epoch.database != database:
-        return "the source database is of another epoch"
-    if found.get(TABLES) != render(problem, settings, epoch)[TABLES]:
+        return "the database is of another epoch"
+    if found.get(TABLES) != render(epoch)[TABLES]:
         # Left where it was, it would go on behind the rows that another table has already, and pass over those that are
         # committed until it has begun again (seen). The epoch is another, for what the table before held is no more.
         return f"{TABLES} changed"
     return None
 
 
-def register(problem: Problem, found: dict[str, str], settings: Settings) -> str:
-    """Makes Connect have the connector as the contract says; returns in words what it did, empty when nothing."""
+def register(problem: str, render: Render, found: dict[str, str], settings: Settings) -> str:
+    """Makes Connect have the connector as it is to be; returns in words what it did, empty when nothing."""
     epoch = _epoch(found)
     assert epoch is not None, "why_anew tells of it"
-    wanted = render(problem, settings, epoch)
+    wanted = render(epoch)
     _write(problem, wanted, settings)
     changed = sorted(key for key in {*found, *wanted} - {"name"} if found.get(key) != wanted.get(key))
     if not changed:
         return ""
-    rest.call(settings, "PUT", f"/connectors/{names.connector(problem.problem)}/config", wanted)
+    rest.call(settings, "PUT", f"/connectors/{names.connector(problem)}/config", wanted)
     return f"registered anew: {', '.join(changed)} changed"
 
 
 def begin_anew(
-    problem: Problem, database: str, connection: psycopg.Connection, settings: Settings, *, why: str, now: float
+    problem: str,
+    render: Render,
+    database: str,
+    connection: psycopg.Connection,
+    settings: Settings,
+    *,
+    why: str,
+    now: float,
 ) -> str:
     """Has the connector lose its position and its slot, and begin a new epoch, also where the database is the same.
 
@@ -85,18 +97,18 @@ def begin_anew(
     must be done once more from its beginning, under a later epoch: of the snapshot that had begun, rows may be deleted.
 
     Args:
-        connection: To the source database, as its superuser.
+        connection: To that database, as its superuser.
     """
-    name, found = names.connector(problem.problem), registered(problem.problem, settings)
-    epoch = begun_anew(_newest(_epoch(found), _written(problem.problem, settings)), database, now=now)
-    wanted = render(problem, settings, epoch)
+    name, found = names.connector(problem), registered(problem, settings)
+    epoch = begun_anew(_newest(_epoch(found), _written(problem, settings)), database, now=now)
+    wanted = render(epoch)
     _write(problem, wanted, settings)
     if found is None:
         _register_stopped(name, wanted, settings)
     else:
         rest.call(settings, "PUT", f"/connectors/{name}/stop")
         rest.call(settings, "PUT", f"/connectors/{name}/config", wanted)
-    _lose_position(problem.problem, connection, settings)
+    _lose_position(problem, connection, settings)
     rest.call(settings, "PUT", f"/connectors/{name}/resume")
     return f"registered{'' if found is None else ' anew'}: {why}, epoch {epoch}; every row is read"
 
@@ -181,9 +193,9 @@ def _written(problem: str, settings: Settings) -> SourceEpoch | None:
         return None
 
 
-def _write(problem: Problem, wanted: dict[str, str], settings: Settings) -> None:
+def _write(problem: str, wanted: dict[str, str], settings: Settings) -> None:
     """For people: what was registered, word by word."""
-    path = _file(problem.problem, settings)
+    path = _file(problem, settings)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = json.dumps(wanted, indent=1) + "\n"
     if not path.exists() or path.read_text() != text:

@@ -22,6 +22,7 @@ TYPES: dict[ColumnType, LiteralString] = {
     "boolean": "boolean",
     "timestamp": "timestamptz",
 }
+HEARTBEAT_RIGHTS: LiteralString = "SELECT, INSERT, UPDATE"
 OURS: LiteralString = """
 CREATE SCHEMA IF NOT EXISTS millrace;
 
@@ -78,9 +79,7 @@ def follow(connection: psycopg.Connection, problem: Problem) -> None:
     heartbeat, signal = names.heartbeat_table(problem.problem), names.signal_table(problem.problem)
     _table(connection, problem.change_table, problem, reader="debezium")
     _tell_all_values(connection, problem.change_table)
-    connection.execute(
-        sql.SQL("CREATE TABLE IF NOT EXISTS {} (id int PRIMARY KEY, at timestamptz NOT NULL)").format(_named(heartbeat))
-    )
+    make_heartbeat(connection, heartbeat)
     # The columns that Debezium asks for.
     connection.execute(
         sql.SQL("CREATE TABLE IF NOT EXISTS {} (id text PRIMARY KEY, type text NOT NULL, data text)").format(
@@ -89,13 +88,28 @@ def follow(connection: psycopg.Connection, problem: Problem) -> None:
     )
     rights: dict[str, LiteralString] = {
         problem.change_table: "SELECT",
-        heartbeat: "SELECT, INSERT, UPDATE",
+        heartbeat: HEARTBEAT_RIGHTS,
         # Debezium writes to it where a snapshot begins and ends.
         signal: "SELECT, INSERT",
     }
     for table, granted in rights.items():
         connection.execute(sql.SQL("GRANT {} ON {} TO debezium").format(sql.SQL(granted), _named(table)))
     _publish(connection, names.connector(problem.problem), set(rights))
+
+
+def make_heartbeat(connection: psycopg.Connection, heartbeat: str) -> None:
+    """Makes the table that a connector writes to, and its right to."""
+    connection.execute(
+        sql.SQL("CREATE TABLE IF NOT EXISTS {} (id int PRIMARY KEY, at timestamptz NOT NULL)").format(_named(heartbeat))
+    )
+    connection.execute(sql.SQL("GRANT {} ON {} TO debezium").format(sql.SQL(HEARTBEAT_RIGHTS), _named(heartbeat)))
+
+
+def publish_also(connection: psycopg.Connection, publication: str, table: str) -> None:
+    """Has a publication list a table besides its others; harmless when it does."""
+    if table not in _published(connection, publication):
+        add = sql.SQL("ALTER PUBLICATION {} ADD TABLE {}")
+        connection.execute(add.format(sql.Identifier(publication), _named(table)))
 
 
 def make_reader(connection: psycopg.Connection, password: str) -> None:
@@ -148,7 +162,7 @@ def slot_is_lost(connection: psycopg.Connection, problem: str) -> bool:
 
 
 def drop_slot(connection: psycopg.Connection, problem: str) -> None:
-    """Drops a slot whose position belongs to another epoch; harmless when there is none."""
+    """Drops the slot of a problem's connector, or the warehouse's; harmless when there is none."""
     connection.execute(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s",
         [names.connector(problem)],

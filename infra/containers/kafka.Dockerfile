@@ -14,6 +14,7 @@ FROM eclipse-temurin:17-jre
 RUN useradd --create-home --uid 1001 kafka && mkdir /data && chown kafka /data
 COPY --from=jars /kafka /kafka
 COPY --from=jars /plugins /plugins
+COPY infra/java/metrics-kafka.yaml infra/java/metrics-connect.yaml /metrics/
 COPY --chmod=755 infra/containers/kafka.sh /usr/local/bin/kafka.sh
 USER 1001
 CMD ["kafka.sh", "broker"]

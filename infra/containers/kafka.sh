@@ -17,6 +17,7 @@ logger.debezium_config.name = io.debezium.connector.common.BaseSourceTask
 logger.debezium_config.level = warn
 CONF
 java=(java -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError "-Dlog4j2.configurationFile=$HOME/log4j2.properties" -cp '/kafka/*')
+agent=$(echo /kafka/jmx_prometheus_javaagent-*.jar)
 
 broker() {
   cat > "$HOME/server.properties" <<'CONF'
@@ -46,7 +47,8 @@ log.dirs=/data/kafka
 CONF
   [ -f /data/kafka/meta.properties ] || "${java[@]}" kafka.tools.StorageTool format \
     --cluster-id="$("${java[@]}" kafka.tools.StorageTool random-uuid)" --config="$HOME/server.properties"
-  exec "${java[@]}" -Xms192m -Xmx384m kafka.Kafka "$HOME/server.properties"
+  exec "${java[@]}" "-javaagent:$agent=9404:/metrics/metrics-kafka.yaml" \
+    -Xms192m -Xmx384m kafka.Kafka "$HOME/server.properties"
 }
 
 connect() {
@@ -79,12 +81,13 @@ plugin.discovery=service_load
 rest.extension.classes=org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension
 config.providers=env
 config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
-config.providers.env.param.allowlist.pattern=DEBEZIUM_PASSWORD
+config.providers.env.param.allowlist.pattern=DEBEZIUM_PASSWORD|WAREHOUSE_DEBEZIUM_PASSWORD
 bootstrap.servers=kafka:29092
 listeners=http://0.0.0.0:8083
 plugin.path=/plugins
 CONF
   exec "${java[@]}" -Xms256m -Xmx512m "-Djava.security.auth.login.config=$HOME/login.conf" \
+    "-javaagent:$agent=9405:/metrics/metrics-connect.yaml" \
     org.apache.kafka.connect.cli.ConnectDistributed "$HOME/connect.properties"
 }
 

@@ -30,6 +30,13 @@ def lines(settings: Settings) -> list[str]:
         ),
         ("Kafka", settings.kafka_servers, "the topics of changes", ""),
         ("Connect", f"{settings.kafka_connect_url}/connectors", "user millrace, MILLRACE_KAFKA_CONNECT_PASSWORD", ""),
+        ("Kafka's metrics", f"{settings.url('kafka_metrics')}/metrics", "for Prometheus: broker and its JVM", ""),
+        (
+            "Connect's",
+            f"{settings.url('kafka_connect_metrics')}/metrics",
+            "for Prometheus: connectors, Debezium, JVM",
+            "",
+        ),
     ]
     shown = []
     for name, address, words, login in rows:

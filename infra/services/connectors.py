@@ -1,4 +1,5 @@
-"""The keeper of the connectors: makes what each problem's `changes` need, also of a problem that comes later."""
+"""The keeper of the connectors: makes what each problem's `changes` need, also of a problem that comes later, and what
+the warehouse needs to publish its serving tables."""
 
 import json
 
@@ -25,6 +26,6 @@ SERVICE = Service(
     title="Connectors",
     launch=launch,
     waiting_for=waiting_for,
-    after=("source_database", "kafka", "kafka_connect"),
+    after=("source_database", "postgres", "kafka", "kafka_connect"),
     patience_seconds=120,
 )

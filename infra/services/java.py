@@ -1,9 +1,12 @@
-"""How a program of Kafka is started: the Java of this machine, a small heap, its log on standard output."""
+"""How a program of Kafka is started: the Java of this machine, a small heap, its log on standard output, metrics."""
 
 import os
 from pathlib import Path
 
-from infra.paths import KAFKA
+from infra.paths import KAFKA, ROOT
+
+# The version is that of infra/java/kafka.xml.
+AGENT = KAFKA / "jmx_prometheus_javaagent-1.0.1.jar"
 
 LOGGING = """\
 status = warn
@@ -41,6 +44,11 @@ def command(
         main_class,
         *arguments,
     ]
+
+
+def metrics(program: str, port: int) -> str:
+    """The option that has a program tell its metrics on a loopback port: those that `metrics-<program>.yaml` names."""
+    return f"-javaagent:{AGENT}=127.0.0.1:{port}:{ROOT}/infra/java/metrics-{program}.yaml"
 
 
 def properties(values: dict[str, str]) -> str:

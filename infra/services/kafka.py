@@ -52,6 +52,7 @@ def launch(settings: Settings) -> Launch:
             str(folder / "server.properties"),
             heap_megabytes=HEAP_MEGABYTES,
             logging=folder / "log4j2.properties",
+            options=(java.metrics("kafka", settings.port("kafka_metrics")),),
         ),
         # Changes with the configuration file, so that `make up` restarts the broker when it must.
         environment={"MILLRACE_KAFKA_CONF": hashlib.sha256(_text(settings, _data(settings)).encode()).hexdigest()},
@@ -140,6 +141,7 @@ SERVICE = Service(
     name="kafka",
     title="Kafka 4.3",
     port="kafka",
+    more_ports=("kafka_controller", "kafka_metrics"),
     launch=launch,
     prepare=prepare,
     waiting_for=waiting_for,

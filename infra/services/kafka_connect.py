@@ -1,4 +1,4 @@
-"""Kafka Connect: one distributed worker, in which Debezium reads the source database's log. Not Spark Connect."""
+"""Kafka Connect: one distributed worker, in which Debezium reads the logs of two databases. Not Spark Connect."""
 
 import hashlib
 from pathlib import Path
@@ -11,8 +11,9 @@ from infra.services.service import Launch, Service
 from millrace.settings import Settings
 
 HEAP_MEGABYTES = 512
-# The one name that a connector's configuration may look up in the worker's environment.
+# The names that a connector's configuration may look up in the worker's environment.
 LOOKED_UP = "DEBEZIUM_PASSWORD"
+LOOKED_UP_OF_WAREHOUSE = "WAREHOUSE_DEBEZIUM_PASSWORD"
 OPTIONS = {
     "group.id": "millrace-connect",
     "key.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -40,7 +41,7 @@ OPTIONS = {
     # A connector's configuration names the password; its value is in the environment alone, and REST never shows it.
     "config.providers": "env",
     "config.providers.env.class": "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
-    "config.providers.env.param.allowlist.pattern": LOOKED_UP,
+    "config.providers.env.param.allowlist.pattern": f"{LOOKED_UP}|{LOOKED_UP_OF_WAREHOUSE}",
 }
 LOGIN = """\
 KafkaConnect {{
@@ -58,10 +59,14 @@ def launch(settings: Settings) -> Launch:
             str(folder / "connect.properties"),
             heap_megabytes=HEAP_MEGABYTES,
             logging=folder / "log4j2.properties",
-            options=(f"-Djava.security.auth.login.config={folder / 'login.conf'}",),
+            options=(
+                f"-Djava.security.auth.login.config={folder / 'login.conf'}",
+                java.metrics("connect", settings.port("kafka_connect_metrics")),
+            ),
         ),
         environment={
             LOOKED_UP: settings.source_debezium_password.get_secret_value(),
+            LOOKED_UP_OF_WAREHOUSE: settings.warehouse_debezium_password.get_secret_value(),
             # Changes with the files, so that `make up` restarts the worker when it must.
             "MILLRACE_CONNECT_CONF": hashlib.sha256("".join(_files(settings).values()).encode()).hexdigest(),
         },
@@ -106,6 +111,7 @@ SERVICE = Service(
     name="kafka_connect",
     title="Kafka Connect",
     port="kafka_connect",
+    more_ports=("kafka_connect_metrics",),
     launch=launch,
     prepare=prepare,
     waiting_for=waiting_for,

@@ -12,7 +12,14 @@ from millrace.settings import Settings
 DATABASES = ("airflow", "mlflow", "iceberg", "warehouse")
 SERVER = postgres_server.Server(
     name="postgres",
-    options={"max_connections": "120", "shared_buffers": "128MB"},
+    options={
+        "max_connections": "120",
+        "shared_buffers": "128MB",
+        # The serving tables are published from the log. What a connector that stays away has not read must not fill the
+        # disk: beyond this its slot is lost, and every row is read once more.
+        "wal_level": "logical",
+        "max_slot_wal_keep_size": "2GB",
+    },
     host=lambda settings: settings.postgres_host,
     password=lambda settings: settings.postgres_password.get_secret_value(),
 )

@@ -27,15 +27,17 @@ def started_file(service: str, settings: Settings) -> Path:
 class Service:
     """A service of the stack.
 
-    `port` is a key of `STANDARD_PORTS`, `after` are the services that must be ready before. `prepare` runs before
-    the process starts, `complete` after it is ready; both are repeated at each `up` and must do nothing the second
-    time. `waiting_for` says in words what is missing, or None when the service is ready.
+    `port` and `more_ports` are keys of `STANDARD_PORTS`; who listens on `port` tells whether it runs. `after` are the
+    services that must be ready before. `prepare` runs before the process starts, `complete` after it is ready; both are
+    repeated at each `up` and must do nothing the second time. `waiting_for` says in words what is missing, or None
+    when the service is ready.
     """
 
     name: str
     title: str
     profile: str = "core"
     port: str | None = None
+    more_ports: tuple[str, ...] = ()
     launch: Callable[[Settings], Launch]
     waiting_for: Callable[[Settings], str | None]
     after: tuple[str, ...] = ()

@@ -35,18 +35,19 @@ def is_ours(pid: int | None, service: Service, settings: Settings, supervisord: 
 
 
 def refuse_foreign_listener(service: Service, settings: Settings, supervisord: psutil.Process | None) -> None:
-    """Raises when someone else listens on the service's port: what answers there must never be used as ours."""
+    """Raises when someone else listens on a port of the service: what answers there must never be used as ours."""
     if service.port is None:
         return
-    port, known = settings.port(service.port), listeners()
-    if port in known and not is_ours(known[port], service, settings, supervisord):
-        raise MillraceError(
-            f"the port of {service.title} is taken",
-            place=f"127.0.0.1:{port}",
-            found=describe(known[port]),
-            expected="a free port",
-            fix="end that process, or shift all ports of this stack: set MILLRACE_PORT_OFFSET=100 in the env file",
-        )
+    known = listeners()
+    for port in map(settings.port, (service.port, *service.more_ports)):
+        if port in known and not is_ours(known[port], service, settings, supervisord):
+            raise MillraceError(
+                f"the port of {service.title} is taken",
+                place=f"127.0.0.1:{port}",
+                found=describe(known[port]),
+                expected="a free port",
+                fix="end that process, or shift all ports of this stack: set MILLRACE_PORT_OFFSET=100 in the env file",
+            )
 
 
 def describe(pid: int | None) -> str:

@@ -19,7 +19,11 @@ SPARK_TYPES = {
 }
 
 
-def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
+ZONED_DATE = r"([0-9]{4}-[0-9]{2}-[0-9]{2})Z"
+"""A day as Debezium writes it (`time.precision.mode: isostring`); no file and no request may say it so."""
+
+
+def cast_rows(rows: DataFrame, source: Source, *, zoned_dates: bool = False) -> DataFrame:
     """Add two structs with a field for each contract column: `given`, whether the file says a value, and `typed`.
 
     Texts and values are columns of their own first: Spark computes such a column once, however often it is looked at,
@@ -27,14 +31,22 @@ def cast_rows(rows: DataFrame, source: Source) -> DataFrame:
 
     Args:
         rows: Bronze rows; `fields` maps a file's column names to text.
+        zoned_dates: Whether a day may have a zone, as a day of a database has in a message.
     """
     columns = source.columns.items()
     texts = {_text(name): raw_text(name, column, source) for name, column in columns}
-    values = {_value(name): typed(F.col(_text(name)), column, source) for name, column in columns}
+    values = {
+        _value(name): typed(_without_zone(F.col(_text(name)), column, zoned_dates), column, source)
+        for name, column in columns
+    }
     given = [F.col(_text(name)).isNotNull().alias(name) for name in source.columns]
     told = [F.col(_value(name)).alias(name) for name in source.columns]
     cast = rows.withColumns(texts).withColumns(values)
     return cast.withColumns({"given": F.struct(*given), "typed": F.struct(*told)}).drop(*texts, *values)
+
+
+def _without_zone(text: Column, column: ContractColumn, zoned_dates: bool) -> Column:
+    return F.regexp_replace(text, whole(ZONED_DATE), "$1") if zoned_dates and column.type == "timestamp" else text
 
 
 # Names of our own begin with "_", which no column of a contract does.

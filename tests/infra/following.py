@@ -19,7 +19,7 @@ from millrace.settings import get_settings
 from tests.infra import small_stack
 from tests.infra.orders import ORDERS
 
-SERVICES = ("source_database", "kafka", "kafka_connect", "connectors")
+SERVICES = ("source_database", "postgres", "kafka", "kafka_connect", "connectors")
 TOPIC = "orders.public.orders"
 PROBLEMS = small_stack.HOME / "problems"
 

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from email.message import Message
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 
 from infra.connectors import keeper, registration, requests, rest, source_tables
 from infra.connectors.keeper import Keeper
-from infra.connectors.rendering import EPOCH_LITERAL, render
+from infra.connectors.rendering import EPOCH_LITERAL, render, render_warehouse
 from infra.env_file import ensure_env_file
 from infra.services import kafka_connect
 from millrace.contract.errors import MillraceError
@@ -55,6 +56,8 @@ def test_nothing_is_left_out_nothing_is_made_by_itself_and_the_slot_stays(settin
         "snapshot.mode": "initial",
         "publication.autocreate.mode": "disabled",
         "decimal.handling.mode": "string",
+        # A message without a schema tells no days from microseconds.
+        "time.precision.mode": "isostring",
         "tombstones.on.delete": "true",
     }
     assert {key: told[key] for key in wanted} == wanted
@@ -68,6 +71,25 @@ def test_a_connector_and_its_file_hold_no_secret(settings: Settings) -> None:
     # What it names instead is the one variable that the worker hands out.
     assert told["database.password"] == "${env:" + kafka_connect.LOOKED_UP + "}"
     assert kafka_connect.launch(settings).environment[kafka_connect.LOOKED_UP] == secret
+
+
+def test_the_warehouse_publishes_serving_tables_those_to_come_too(settings: Settings) -> None:
+    told = render_warehouse(settings, EPOCH)
+    assert told["table.include.list"] == r"warehouse\.serving_.*,millrace\.warehouse_heartbeat"
+    assert told["topic.prefix"] == "warehouse"
+    assert told["slot.name"] == told["publication.name"] == "millrace_warehouse"
+    assert (told["database.port"], told["database.dbname"]) == ("15432", "warehouse")
+    assert told["database.password"] == "${env:" + kafka_connect.LOOKED_UP_OF_WAREHOUSE + "}"
+    secret = settings.warehouse_debezium_password.get_secret_value()
+    assert kafka_connect.launch(settings).environment[kafka_connect.LOOKED_UP_OF_WAREHOUSE] == secret
+    # A topic that is compacted takes no message without a key.
+    assert told["skipped.operations"] == "t"
+    assert told["topic.creation.published.cleanup.policy"] == "compact"
+
+
+def test_no_problem_is_called_as_the_warehouse() -> None:
+    with pytest.raises(ValueError, match="warehouse is that of the connector"):
+        Problem.model_validate(yaml.safe_load(ORDERS) | {"problem": "warehouse"})
 
 
 def test_the_epoch_is_in_every_message_and_demanded_of_every_connection(settings: Settings) -> None:
@@ -172,7 +194,8 @@ def register(
         monkeypatch.setattr("infra.connectors.keeper.time.time", lambda: now)
         connect.asked.clear()
         database.executed.clear()
-        return Keeper(settings)._register(problem, epoch, database)  # type: ignore[arg-type]
+        wanted = partial(render, problem, settings)
+        return Keeper(settings)._register(problem.problem, wanted, epoch, database)  # type: ignore[arg-type]
 
     return look
 

@@ -9,7 +9,7 @@ import yaml
 from airflow.sdk.configuration import conf
 
 from infra.paths import ROOT, VENV
-from infra.services import airflow, java, kafka, kafka_connect, source_database
+from infra.services import airflow, java, kafka, kafka_connect, postgres, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
@@ -100,10 +100,17 @@ def test_broker_and_connect_are_configured_as_the_native_ones() -> None:
             assert there[key] == here[key], key
     assert f"-Xmx{kafka.HEAP_MEGABYTES}m kafka.Kafka" in script
     assert f"-Xmx{kafka_connect.HEAP_MEGABYTES}m" in script
+    for program, port in (("kafka", "kafka_metrics"), ("connect", "kafka_connect_metrics")):
+        assert f"-javaagent:$agent={STANDARD_PORTS[port]}:/metrics/metrics-{program}.yaml" in script
+        assert java.metrics(program, settings.port(port)) in natively_launched(program, settings)
     here = java.command("Main", heap_megabytes=100, logging=Path("log4j2.properties"))
     assert re.findall(r"-XX\S+", script) == [word for word in here if word.startswith("-XX")]
     [logging] = re.findall(r"/log4j2\.properties\" <<'CONF'\n(.*?)^CONF$", script, re.MULTILINE | re.DOTALL)
     assert logging == java.LOGGING
+
+
+def natively_launched(program: str, settings: Settings) -> list[str]:
+    return {"kafka": kafka, "connect": kafka_connect}[program].launch(settings).argv
 
 
 def test_the_source_database_is_configured_as_the_native_one() -> None:
@@ -112,6 +119,11 @@ def test_the_source_database_is_configured_as_the_native_one() -> None:
     script = (ROOT / "infra" / "containers" / "make-source.sh").read_text()
     for role, replication in source_database.ROLES.items():
         assert f"CREATE ROLE {role} LOGIN {'REPLICATION ' if replication else ''}PASSWORD" in script
+
+
+def test_the_warehouse_is_configured_as_the_native_one() -> None:
+    told = dict(re.findall(r"-c (\S+)=(\S+)", COMPOSE["services"]["warehouse"]["command"]))
+    assert told == postgres.SERVER.options | {"jit": "off"}
 
 
 def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:

@@ -62,7 +62,7 @@ def test_a_connector_is_registered_once_and_up_a_second_time_changes_nothing() -
         small_stack.wait_for(lambda seen=seen: report.stat().st_mtime_ns > seen, "the keeper looked again")
     assert all(words.endswith("ready (was up)") for words in small_stack.up(*SERVICES))
     assert log("connectors").count("orders: registered") == 1
-    assert rest.call(get_settings(), "GET", "/connectors") == ["millrace_orders"]
+    assert sorted(rest.call(get_settings(), "GET", "/connectors")) == ["millrace_orders", "millrace_warehouse"]
 
 
 def test_everything_listens_on_loopback_only() -> None:
@@ -396,7 +396,8 @@ def test_a_broker_that_is_away_is_told_within_seconds() -> None:
 def test_no_secret_was_told() -> None:
     settings = get_settings()
     logs = "".join(log(service) for service in SERVICES)
-    for name in ("source_debezium_password", "source_database_password", "kafka_connect_password"):
+    secrets = (f"{name}_password" for name in ("source_debezium", "source_database", "warehouse_debezium"))
+    for name in (*secrets, "kafka_connect_password"):
         assert getattr(settings, name).get_secret_value() not in logs
 
 

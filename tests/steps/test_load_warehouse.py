@@ -87,6 +87,23 @@ def test_only_what_changed_is_written_and_what_gold_lost_goes(problem: Problem) 
     }
 
 
+def test_a_row_that_has_its_values_already_is_not_written_and_keeps_its_number(problem: Problem) -> None:
+    """Gold that was built anew gives every row another number: whoever follows the table sees nothing of it."""
+    first = publish(problem, 1, row("same", 1, kind=None), row("other", 1))
+    load_warehouse(problem)
+    before = served(problem)
+    second = publish(problem, 2, row("same", 2, kind=None), row("other", 2, label=None), without="gold_seq = 1")
+    told = load_warehouse(problem)
+    assert (told["outcome"], told["upserted"], told["deleted"]) == ("loaded", 1, 0)
+    assert pending_transform(problem) is None
+    found = served(problem)
+    assert found["same"] == before["same"]
+    assert {key: (each["gold_seq"], each["gold_snapshot_id"]) for key, each in found.items()} == {
+        "same": (1, first),
+        "other": (2, second),
+    }
+
+
 def test_loading_again_changes_nothing_and_a_compaction_is_no_news(problem: Problem) -> None:
     publish(problem, 1, row("k", 1))
     load_warehouse(problem)

@@ -105,7 +105,7 @@ def test_status_tells_what_runs_and_says_so_where_it_cannot(monkeypatch: pytest.
     monkeypatch.setattr(champions, "holds", lambda _: [])
     monkeypatch.setattr(airflow_api, "AirflowApi", lambda: SimpleNamespace(under_way=lambda: {"loan__train": run}))
     monkeypatch.setattr(lake, "ping", lambda: None)
-    monkeypatch.setattr(models, "changes_table", lambda _: None)
+    monkeypatch.setattr(models, "changes_table", lambda _, **_more: None)
     monkeypatch.setenv("COLUMNS", "200")
     told = CliRunner().invoke(cli.app, ["status", "loan"], catch_exceptions=False).output
     assert f"train: running since {NOW:%H:%M:%S} UTC" in told

@@ -3,6 +3,7 @@
 import json
 import time
 
+from millrace.contract.names import WAREHOUSE
 from millrace.settings import get_settings
 
 OUTDATED_SECONDS = 60.0
@@ -11,7 +12,8 @@ WHOLE_DATABASE = "source database"
 
 
 def missing(problem: str) -> str | None:
-    """In words, why a problem's connector does not run, or why that is not known; None when it runs."""
+    """In words, why a problem's connector, or the warehouse's, does not run, or why that is not known; None when it
+    runs."""
     path = get_settings().home / "connectors" / "missing.json"
     try:
         age = time.time() - path.stat().st_mtime
@@ -22,4 +24,5 @@ def missing(problem: str) -> str | None:
         return f"not known: the service connectors has not looked for {age:.0f} s"
     if words := told.get(problem):
         return words
-    return f"the source database: {told[WHOLE_DATABASE]}" if WHOLE_DATABASE in told else None
+    concerned = WHOLE_DATABASE in told and problem != WAREHOUSE
+    return f"the source database: {told[WHOLE_DATABASE]}" if concerned else None

@@ -48,7 +48,12 @@ def slot(problem: str) -> Slot | None:
         MillraceError: If the database cannot be reached.
     """
     with connection() as database:
-        row = database.execute(QUERY, [names.connector(problem)]).fetchone()
+        return slot_in(database, problem)
+
+
+def slot_in(database: psycopg.Connection, problem: str) -> Slot | None:
+    """The same in any database: the warehouse, too, has the slot of a connector."""
+    row = database.execute(QUERY, [names.connector(problem)]).fetchone()
     # A lost slot has no position any more.
     return None if row is None else Slot(row[0], row[1], row[2] or 0, row[3])
 

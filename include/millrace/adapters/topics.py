@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from millrace.adapters.unreachable import unreachable
+from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.domain.change_offsets import Range, TopicState
 from millrace.settings import get_settings
@@ -77,14 +78,19 @@ def state(topic: str) -> TopicState:
 
 
 def delete_all(problem: str) -> None:
-    """Deletes all topics into which a problem's connector sent: changes, notifications, heartbeats.
+    """Deletes all topics of a problem: what its connector sent (changes, notifications, heartbeats), and its gold rows.
 
     Raises:
         MillraceError: If the broker does not answer within seconds.
     """
     admin = _admin(_servers(), os.getpid())
+    published = names.published_topic(problem)
     try:
-        ours = [one for one in admin.list_topics(timeout=PATIENCE_SECONDS).topics if problem in one.split(".")]
+        ours = [
+            one
+            for one in admin.list_topics(timeout=PATIENCE_SECONDS).topics
+            if problem in one.split(".") or one == published
+        ]
         for deleted in (admin.delete_topics(ours) if ours else {}).values():
             deleted.result(PATIENCE_SECONDS)
     except (KafkaException, TimeoutError) as error:

@@ -25,8 +25,13 @@ CREATE TABLE IF NOT EXISTS warehouse.gold_loaded (
     rows bigint NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT clock_timestamp()
 )""")
-# Two transactions that create the same table at once would both fail; any fixed number does.
-_LOCK_OF_THE_SCHEMA = 7_265_002
+_PUBLICATION = sql.Identifier(names.connector(names.WAREHOUSE))
+
+
+_PUBLICATIONS = "SELECT 1 FROM pg_publication WHERE pubname = %s"
+_PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE (pubname, schemaname, tablename) = (%s, %s, %s)"
+_NUMBERS = ("gold_seq", "gold_snapshot_id", "loaded_at")
+"""Columns that tell which gold published a row, and no value of it."""
 
 
 @dataclass(frozen=True)
@@ -73,22 +78,28 @@ def lock(connection: Connection, problem: str) -> Loaded | None:
 
     Creates the schema when it is not there.
     """
-    take_turns(connection, _LEDGER, f"gold_loaded:{problem}")
+    take_turns(connection, _LEDGER, f"gold_loaded:{problem}", publication=True)
     return _loaded(connection, problem)
 
 
-def take_turns(connection: Connection, ledger: sql.SQL, name: str) -> None:
-    """Lock a name until the transaction ends; before, in a transaction of its own, create schema and ledger."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_OF_THE_SCHEMA,))
+def take_turns(connection: Connection, ledger: sql.SQL, name: str, *, publication: bool = False) -> None:
+    """Lock a name until the transaction ends; before, in a transaction of its own, create schema and ledger.
+
+    Args:
+        publication: Whether to create the publication, too, to which serving tables belong.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", (names.LOCK_OF_WAREHOUSE_SCHEMA,))
     connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse")
     connection.execute(ledger)
+    if publication and not connection.execute(_PUBLICATIONS, (names.connector(names.WAREHOUSE),)).fetchone():
+        connection.execute(sql.SQL("CREATE PUBLICATION {}").format(_PUBLICATION))
     connection.commit()
     # The row may not exist yet, so the lock is on its name.
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (name,))
 
 
 def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[str, str]) -> bool:
-    """Give the serving table exactly these columns; `row_key` is its key.
+    """Give the serving table exactly these columns; `row_key` is its key. What is written to it is published.
 
     Args:
         columns: Name → Postgres type.
@@ -98,7 +109,21 @@ def ensure_serving_table(connection: Connection, problem: str, columns: Mapping[
     """
     first = sql.SQL("CREATE TABLE IF NOT EXISTS {} (row_key text PRIMARY KEY)").format(serving_table(problem))
     connection.execute(first)
+    _publish(connection, names.serving_table(problem))
     return fit_columns(connection, names.serving_table(problem), columns)
+
+
+def _publish(connection: Connection, table: str) -> None:
+    """Have the publication list a table, in the transaction that makes it: readers of the log miss no row then.
+
+    And let Debezium read it, or a snapshot that begins now would fail.
+    """
+    identifier = sql.Identifier(_SCHEMA, table)
+    if not connection.execute(_PUBLISHED, (names.connector(names.WAREHOUSE), _SCHEMA, table)).fetchone():
+        connection.execute(sql.SQL("ALTER PUBLICATION {} ADD TABLE {}").format(_PUBLICATION, identifier))
+        # The keeper of the connectors makes the role, and lets it read what was there before.
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'debezium'").fetchone():
+            connection.execute(sql.SQL("GRANT SELECT ON {} TO debezium").format(identifier))
 
 
 def fit_columns(connection: Connection, table: str, columns: Mapping[str, str]) -> bool:
@@ -150,15 +175,24 @@ def stage(connection: Connection, name: str, columns: Mapping[str, str], rows: I
 
 def upsert(
     connection: Connection, problem: str, staged: str, columns: Mapping[str, str], *, gold_snapshot_id: int
-) -> None:
-    """Insert the staged rows, or replace those of the same key, with the snapshot they come from and the time."""
+) -> int:
+    """Insert the staged rows, or replace those of the same key, with the snapshot they come from and the time.
+
+    A row that has its values already is left as it is: whoever reads the table's changes sees each published row once,
+    also when gold was built anew.
+
+    Returns:
+        How many rows were written.
+    """
     listed = [sql.Identifier(name) for name in columns]
     written = [*listed, sql.Identifier("gold_snapshot_id"), sql.Identifier("loaded_at")]
+    values = [sql.Identifier(name) for name in columns if name not in ("row_key", *_NUMBERS)]
     changes = [sql.SQL("{0} = excluded.{0}").format(name) for name in written if name != sql.Identifier("row_key")]
-    connection.execute(
+    differs = [sql.SQL("s.{0} IS DISTINCT FROM excluded.{0}").format(name) for name in values]
+    return connection.execute(
         sql.SQL(
-            "INSERT INTO {table} ({written}) SELECT {listed}, {snapshot}, clock_timestamp() FROM {staged}"
-            " ON CONFLICT (row_key) DO UPDATE SET {changes}"
+            "INSERT INTO {table} AS s ({written}) SELECT {listed}, {snapshot}, clock_timestamp() FROM {staged}"
+            " ON CONFLICT (row_key) DO UPDATE SET {changes} WHERE {differs}"
         ).format(
             table=serving_table(problem),
             written=sql.SQL(", ").join(written),
@@ -166,8 +200,9 @@ def upsert(
             snapshot=sql.Literal(gold_snapshot_id),
             staged=sql.Identifier(staged),
             changes=sql.SQL(", ").join(changes),
+            differs=sql.SQL(" OR ").join(differs),
         )
-    )
+    ).rowcount
 
 
 def delete_missing(connection: Connection, problem: str, staged: str) -> int:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from millrace.cli.terminal import ProblemName, console, find_problem
+from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
 
@@ -109,19 +110,18 @@ def topics_table(problems: list[Problem]) -> Table | None:
     return table
 
 
-def changes_table(problems: list[Problem]) -> Table | None:
-    """A line for each problem that follows a table; None where none does."""
-    from millrace.steps.changes_state import changes_state
+def changes_table(problems: list[Problem], *, warehouse: bool) -> Table | None:
+    """A line for each problem that follows a table, and one for what the warehouse publishes; None without any."""
+    from millrace.steps.changes_state import changes_state, warehouse_state
 
-    followed = [problem for problem in problems if problem.change_table]
-    if not followed:
+    states = [(problem.problem, changes_state(problem)) for problem in problems if problem.change_table]
+    states += [(names.WAREHOUSE, warehouse_state())] if warehouse else []
+    if not states:
         return None
     columns = ("problem", "connector", "slot", "backlog", "last change committed")
     table = Table(*(Column(words, overflow="fold") for words in columns), title="Changes", title_justify="left")
-    for problem in followed:
-        state = changes_state(problem)
-        told = (problem.problem, state.connector, state.slot, state.backlog, state.captured)
-        table.add_row(*map(escape, told))
+    for name, state in states:
+        table.add_row(*map(escape, (name, state.connector, state.slot, state.backlog, state.captured)))
     return table
 
 

@@ -30,7 +30,7 @@ def status(
         console.print(
             f"[yellow]What is served and behind is not known:[/] {escape(error.problem)}; {escape(error.fix)}"
         )
-    for table in (changes_table(problems), topics_table(problems), extracts_table(problems)):
+    for table in (changes_table(problems, warehouse=problem is None), topics_table(problems), extracts_table(problems)):
         if table:
             console.print(table)
 

@@ -143,8 +143,18 @@ def notification_topic(problem: str) -> str:
     return f"{problem}.notifications"
 
 
+WAREHOUSE = "warehouse"
+"""What the warehouse's connector is named after, as others are after their problem: no problem may be called so."""
+
+
+def published_topic(problem: str) -> str:
+    """The Kafka topic of a problem's published gold rows, as Debezium calls it."""
+    return f"{WAREHOUSE}.warehouse.{serving_table(problem)}"
+
+
 CONNECTOR_REQUESTS = "millrace.connector_requests"
-"""The table of the source database by which the keeper of the connectors is asked to begin anew, or to forget."""
+"""The table by which the keeper of the connectors is asked to begin anew, or to forget: of the source database, and of
+the warehouse for its own connector."""
 
 
 def asset_uri(asset: str) -> str:
@@ -179,6 +189,9 @@ def training_tag(run_key: str) -> str:
     return f"trained_{run_key}"
 
 
+LOCK_OF_WAREHOUSE_SCHEMA = 7_265_002
+"""Postgres advisory lock in the warehouse database of who makes the schema, its ledgers or its publication: two
+transactions that make the same at once would both fail. Any fixed number does."""
 LOCK_OF_DELETION = 7_265_003
 """Postgres advisory lock in the warehouse database: shared by whoever deletes files that were once part of a table,
 alone by a backup, which copies the catalog first and the files that it names after."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from millrace.contract.aggregations import (
     Aggregation,
@@ -18,7 +18,7 @@ from millrace.contract.hashing import deciding, digest
 from millrace.contract.intake import Intake
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
-from millrace.contract.names import STAGES, change_topic
+from millrace.contract.names import STAGES, WAREHOUSE, change_topic
 from millrace.contract.override import Override, check_override
 from millrace.contract.retention import Retention
 from millrace.contract.serving import Serving
@@ -100,6 +100,13 @@ class Problem(Model):
     """A star schema of the source's rows, besides the serving table."""
     retention: Retention = Field(default=Retention(), exclude=True)
     """How long what is no longer in force is kept."""
+
+    @field_validator("problem")
+    @classmethod
+    def _not_named_as_the_warehouse(cls, name: str) -> str:
+        if name == WAREHOUSE:
+            raise ValueError(f"another name: {WAREHOUSE} is that of the connector that publishes gold rows")
+        return name
 
     @model_validator(mode="after")
     def _star_fits_the_source(self) -> Self:

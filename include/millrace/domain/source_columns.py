@@ -21,7 +21,8 @@ READ_AS: dict[ColumnType, tuple[Json, ...]] = {
     "integer": ("number", "text"),
     "number": ("number", "text"),
     "boolean": ("boolean", "number", "text"),
-    # As a number come date, and timestamp without a time zone: days or microseconds, and the message tells not which.
+    # Every type of time comes as text. A number may be days or microseconds, and the message tells not which: of an
+    # integer column, or of a connector that was registered by an earlier version.
     "timestamp": ("text",),
 }
 """What a value of a column may be in JSON. A message says no type of the database."""

@@ -50,7 +50,7 @@ def clear(problem: Problem, path: Path, airflow: AirflowApi) -> None:
     if request is not None:
         _await_forgotten(problem, request)
         live.drop_table(problem)
-        topics.delete_all(problem.problem)
+    topics.delete_all(problem.problem)
     for dag_id in dags:
         airflow.forget(dag_id)
 

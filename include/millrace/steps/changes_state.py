@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from millrace.adapters import keeper_report, lake, source_database
+from millrace.adapters import keeper_report, lake, source_database, warehouse
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
 from millrace.contract.problem import Problem
@@ -31,12 +31,35 @@ def changes_state(problem: Problem) -> ChangesState:
     )
 
 
+def warehouse_state() -> ChangesState:
+    """The same of the serving tables, of which nothing here is a reader: how far those are, they know."""
+    return ChangesState(
+        connector=_told(lambda: keeper_report.missing(names.WAREHOUSE) or "running"),
+        slot=_told(_slot_of_warehouse),
+        backlog="",
+        captured="",
+    )
+
+
+def _slot_of_warehouse() -> str:
+    warehouse.ping()
+    with warehouse.connect() as connection:
+        slot = source_database.slot_in(connection, names.WAREHOUSE)
+    if slot is None or slot.wal_status == "lost":
+        return f"{'none' if slot is None else 'lost'}: the service connectors begins anew by itself"
+    return _in_words(slot)
+
+
 def _slot(problem: Problem) -> str:
     slot = source_database.slot(problem.problem)
     if slot is None:
         return f"none: `millrace resnapshot {problem.problem}` if the connector runs for longer than a minute"
     if slot.wal_status == "lost":
         return f"lost, with log that was not read: `millrace resnapshot {problem.problem}`"
+    return _in_words(slot)
+
+
+def _in_words(slot: source_database.Slot) -> str:
     left = "" if slot.left_bytes is None else f", {slot.left_bytes:,} more until it is lost"
     return f"{slot.lag_bytes:,} bytes behind{left}"
 

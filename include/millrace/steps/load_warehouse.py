@@ -24,10 +24,13 @@ POSTGRES_TYPES: dict[ColumnType, str] = {
 def load_warehouse(problem: Problem) -> dict[str, Any]:
     """Bring the serving table to what gold's main holds. Readers see it before or after, never between.
 
+    A row whose values are those that it had is not written: it keeps the `gold_seq` under which it was published.
+
     A load that comes late, behind one of a newer gold, changes nothing: that is no error.
 
     Returns:
-        table, outcome (loaded, current or newer), gold_snapshot_id, gold_seq, upserted, deleted, rows.
+        table, outcome (loaded, current or newer), gold_snapshot_id, gold_seq, upserted (rows that were written, not
+        those that were as they should), deleted, rows.
 
     Raises:
         MillraceError: If there is no gold yet.
@@ -82,9 +85,8 @@ def _upsert(connection: warehouse.Connection, problem: Problem, snapshot_id: int
         columns=tuple(columns),
         where=None if since is None else f"gold_seq > {since}",
     )
-    staged = warehouse.stage(connection, "staged_rows", columns, rows_of(batches, tuple(columns)))
-    warehouse.upsert(connection, problem.problem, "staged_rows", columns, gold_snapshot_id=snapshot_id)
-    return staged
+    warehouse.stage(connection, "staged_rows", columns, rows_of(batches, tuple(columns)))
+    return warehouse.upsert(connection, problem.problem, "staged_rows", columns, gold_snapshot_id=snapshot_id)
 
 
 def _delete(connection: warehouse.Connection, problem: Problem, snapshot_id: int) -> int:
