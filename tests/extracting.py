@@ -72,9 +72,7 @@ def insert(problem: Problem, *keys: str, changed: str = "now()", size: float = 1
         write(
             problem,
             "INSERT INTO {table} (id, seen_at, size, phone, sold, changed_at)"
-            " VALUES (%s, '2026-01-01Z', %s, '1', 1, "
-            + changed  # type: ignore[operator]
-            + ")",
+            " VALUES (%s, '2026-01-01Z', %s, '1', 1, " + changed + ")",
             [key, size],
         )
 

@@ -60,6 +60,7 @@ def test_the_way_by_which_rows_come_changes_neither_hash_nor_package(tmp_path: P
     [
         ("    format: parquet\n", "", "extract needs format: parquet"),
         (SAID, f"{SAID}\n    changes: {{}}", "extract and changes are two ways for one table"),
+        (SAID, f"{SAID}\n    topic: {{name: crm.people, format: debezium}}", "extract and a topic of changes"),
         ("    primary_key: [customer]\n", "    assigned_key: row_content\n", "extract needs primary_key"),
         (SAID, "extract: {watermark: seen}", 'names seen, which is not one of the columns; did you mean "seen_at"?'),
         (SAID, "extract: {watermark: plan}", "must have type timestamp or integer, not string"),

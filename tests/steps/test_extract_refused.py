@@ -123,7 +123,7 @@ def test_a_value_that_is_longer_than_any_block_is_told_and_nothing_lands(problem
     insert(problem, "a", "b")
     write(problem, "UPDATE {table} SET note = repeat('ab', %s) WHERE id = 'a'", [extracted_file.BLOCK_BYTES // 4])
     assert run(problem)["rows"] == 2
-    write(problem, "UPDATE {table} SET note = note || note || note WHERE id = 'a'")
+    write(problem, "UPDATE {table} SET note = repeat(note, 8) WHERE id = 'a'")
     with pytest.raises(MillraceError, match="rows of the table could not be written") as told:
         run(problem, full=True)
     assert "straddling" in told.value.found

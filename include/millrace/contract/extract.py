@@ -1,12 +1,16 @@
 """Extract: a table of an operational database that is read now and then, where nothing tells of its changes. How rows
 come, not what each must be: no part of a package, nor of a hash."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
 from millrace.contract.changes import TABLE, table_of_an_application
+from millrace.contract.errors import did_you_mean
 from millrace.contract.model import Model
+
+if TYPE_CHECKING:
+    from millrace.contract.source import Source
 
 SCHEDULE = r"^(@(hourly|daily|weekly|monthly)|(\S+ ){4}\S+)$"
 WATERMARK_TYPES: dict[str, float] = {"timestamp": 300, "integer": 1000}
@@ -41,3 +45,31 @@ class Extract(Model):
     def overlap_of(self, kind: Literal["timestamp", "integer"]) -> float:
         """The overlap, in seconds or values, of a watermark of this type."""
         return WATERMARK_TYPES[kind] if self.overlap is None else self.overlap
+
+
+def check_extract(extract: Extract, source: "Source") -> None:
+    """
+    Raises:
+        ValueError: If the source is not one whose table can be extracted so.
+    """
+    if source.changes is not None:
+        raise ValueError("extract and changes are two ways for one table: changes alone brings every row, and deletes")
+    if source.topic is not None and source.topic.brings_changes:
+        raise ValueError("extract and a topic of changes are two ways for one table: the topic alone brings deletes")
+    if source.format != "parquet":
+        raise ValueError("extract needs format: parquet, for what it lands is Parquet, and a source has one format")
+    if not source.primary_key:
+        raise ValueError("extract needs primary_key: a row that is read again is known by its key")
+    name = extract.watermark
+    if name is None:
+        if extract.overlap is not None:
+            raise ValueError("extract.overlap is said of a watermark, and without one every row is read")
+        return
+    if name not in source.columns:
+        hint = did_you_mean(name, list(source.columns))
+        raise ValueError(f"extract.watermark names {name}, which is not one of the columns; {hint}")
+    column = source.columns[name]
+    if column.type not in WATERMARK_TYPES:
+        raise ValueError(f"extract.watermark {name} must have type timestamp or integer, not {column.type}")
+    if column.nullable:
+        raise ValueError(f"extract.watermark {name} is nullable, and a row without it would be new for ever")

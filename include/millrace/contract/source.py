@@ -8,8 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from millrace.contract.changes import Changes
-from millrace.contract.errors import did_you_mean
-from millrace.contract.extract import WATERMARK_TYPES, Extract
+from millrace.contract.extract import Extract, check_extract
 from millrace.contract.model import Model
 from millrace.contract.names import IDENTIFIER, POSTGRES_COLUMNS, RESERVED_COLUMNS
 from millrace.contract.topic import Topic
@@ -182,7 +181,8 @@ class Source(Model):
         self._check_key_and_time()
         self._check_rules()
         self._check_changes()
-        self._check_extract()
+        if self.extract is not None:
+            check_extract(self.extract, self)
         self._check_topic()
         return self
 
@@ -254,31 +254,6 @@ class Source(Model):
             raise ValueError("changes needs primary_key: an update is known by the key of its row, not by its content")
         if self.event_timestamp is None:
             raise ValueError("changes needs event_timestamp: a change has no file whose time could be the row's")
-
-    def _check_extract(self) -> None:
-        if self.extract is None:
-            return
-        if self.changes is not None:
-            raise ValueError(
-                "extract and changes are two ways for one table: changes alone brings every row, and deletes"
-            )
-        if self.format != "parquet":
-            raise ValueError("extract needs format: parquet, for what it lands is Parquet, and a source has one format")
-        if not self.primary_key:
-            raise ValueError("extract needs primary_key: a row that is read again is known by its key")
-        name = self.extract.watermark
-        if name is None:
-            if self.extract.overlap is not None:
-                raise ValueError("extract.overlap is said of a watermark, and without one every row is read")
-            return
-        if name not in self.columns:
-            hint = did_you_mean(name, list(self.columns))
-            raise ValueError(f"extract.watermark names {name}, which is not one of the columns; {hint}")
-        column = self.columns[name]
-        if column.type not in WATERMARK_TYPES:
-            raise ValueError(f"extract.watermark {name} must have type timestamp or integer, not {column.type}")
-        if column.nullable:
-            raise ValueError(f"extract.watermark {name} is nullable, and a row without it would be new for ever")
 
     def _check_topic(self) -> None:
         if self.topic is None or not self.topic.brings_changes:
