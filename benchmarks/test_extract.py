@@ -31,7 +31,8 @@ def test_a_large_table() -> None:
         fill(problem, MANY_ROWS + 1, MANY_ROWS + NEW_ROWS)
         new = extracted(problem)
         nothing = extracted(problem)
-    assert [run["rows"] for run in (few, many, new, nothing)] == [FEW_ROWS, MANY_ROWS, NEW_ROWS, 0]
+    # The newest row that was there is read once more: another may have its watermark.
+    assert [run["rows"] for run in (few, many, new, nothing)] == [FEW_ROWS, MANY_ROWS, NEW_ROWS + 1, 0]
     assert many["peak_mib"] < few["peak_mib"] + FLAT_MIB
     report.write(
         "extract",
