@@ -1,5 +1,7 @@
 """Airflow DAG of stage 0: what is new in a table that nobody tells the changes of lands as a file."""
 
+from datetime import timedelta
+
 from airflow.sdk import CronTriggerTimetable, Param, dag, get_current_context
 
 from millrace.contract.problem import Problem
@@ -7,6 +9,8 @@ from millrace.orchestration.defaults import dag_settings
 from millrace.orchestration.problems import valid_problems
 from millrace.orchestration.tasks import check_connection, step
 
+LONGEST = timedelta(hours=12)
+"""It reads a table of any size, and holds no branch that the sweep would take."""
 PARAMS = {"full": Param(False, type="boolean", description="Read every row, whatever was landed before")}
 
 
@@ -20,7 +24,7 @@ def schedule(problem: Problem) -> CronTriggerTimetable | None:
 def extract(problem: Problem) -> None:
     @dag(**dag_settings(problem, "extract"), schedule=schedule(problem), params=PARAMS)
     def stage() -> None:
-        @step
+        @step(execution_timeout=LONGEST)
         def extract_table() -> dict[str, object]:
             from millrace.steps.extract_table import extract_table
 

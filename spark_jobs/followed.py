@@ -5,6 +5,7 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from millrace.contract.source_epoch import FOREIGN
 from millrace.domain.following import ChangePosition, EpochSeen, Following
 from spark_jobs.bronze_rows import known_by, of_span
 from spark_jobs.transforms.envelope import LAST_OF_A_SNAPSHOT, TRUNCATE, of_a_snapshot, place
@@ -31,4 +32,7 @@ def followed(
         return None
     truncates = [ChangePosition(*one["truncated"]) for one in found if one["truncated"]]
     epochs = {one["epoch"]: EpochSeen(one["snapshot"], one["last"], one["streams"]) for one in found}
+    if str(FOREIGN) in epochs:
+        # Its owner may take a snapshot whenever he likes, in the middle of changes: what one lacks is not told.
+        epochs[str(FOREIGN)] = EpochSeen(None, None, streams=True)
     return Following(epochs, max(truncates, default=None))

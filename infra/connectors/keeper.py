@@ -116,7 +116,8 @@ class Keeper:
         name = problem.problem
         try:
             if self.made.get(name) != (epoch, problem):
-                source_tables.make_extracted(connection, problem)
+                if source_tables.make_extracted(connection, problem):
+                    print(f"{name}: table {problem.extract_table} was not there, and is made, empty", flush=True)
                 self.made[name] = (epoch, problem)
         except psycopg.Error as error:
             return str(error).strip()

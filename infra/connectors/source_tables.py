@@ -120,23 +120,28 @@ def make_reader(connection: psycopg.Connection, password: str) -> None:
         connection.execute(grant.format(sql.Identifier(connection.info.dbname)))
 
 
-def make_extracted(connection: psycopg.Connection, problem: Problem) -> None:
+def make_extracted(connection: psycopg.Connection, problem: Problem) -> bool:
     """Makes what is missing: the problem's table with an index on its watermark, and the right to read it.
 
-    A table that is there gets no index, for that would hold up its application; a view gets nothing but the right.
+    A table or view that is there gets nothing but the right: a column that its owner took away must not come back
+    empty.
+
+    Returns:
+        Whether the table was made.
     """
     table, extract = problem.extract_table, problem.source.extract
     assert table is not None
     assert extract is not None
-    kind = _kind(connection, table)
-    if kind in (None, "r", "p"):
+    made = _kind(connection, table) is None
+    if made:
         with connection.transaction():
             _table(connection, table, problem, reader="extract")
-            if kind is None and extract.watermark is not None:
+            if extract.watermark is not None:
                 create = sql.SQL("CREATE INDEX ON {} ({})")
                 connection.execute(create.format(_named(table), sql.Identifier(extract.watermark)))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO extract").format(sql.Identifier(table.split(".")[0])))
     connection.execute(sql.SQL("GRANT SELECT ON {} TO extract").format(_named(table)))
+    return made
 
 
 def unfollow(connection: psycopg.Connection, problem: str) -> None:

@@ -3,16 +3,13 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from millrace.contract.source_epoch import HEADER, SourceEpoch
+from millrace.contract.source_epoch import FOREIGN, HEADER
 from spark_jobs.transforms.envelope import parse
-
-EPOCH = SourceEpoch(0, 0, 0)
-"""The one epoch of all of them: nobody tells of another. It is before each of ours."""
 
 
 def parse_foreign(messages: DataFrame) -> DataFrame:
     """As `envelope.parse`; the message's own bytes stay as they came."""
-    epoch = F.struct(F.lit(HEADER).alias("key"), F.lit(str(EPOCH)).cast("binary").alias("value"))
+    epoch = F.struct(F.lit(HEADER).alias("key"), F.lit(str(FOREIGN)).cast("binary").alias("value"))
     read = messages.withColumns({"_came": F.col("value"), "value": _change(), "headers": F.array(epoch)})
     return parse(read).withColumn("value", F.col("_came")).drop("_came")
 

@@ -384,23 +384,6 @@ def test_a_promoted_database_is_another_epoch_and_its_predecessors_connector_is_
     small_stack.wait_for(healthy, "everything is healthy again", seconds=90)
 
 
-def test_a_broker_that_is_away_is_told_within_seconds() -> None:
-    supervisor.calls(get_settings()).stopProcess("kafka")
-    began = time.monotonic()
-    with pytest.raises(MillraceError, match="Kafka cannot be reached") as caught:
-        topics.state(TOPIC)
-    assert time.monotonic() - began < 3 * topics.PATIENCE_SECONDS
-    assert get_settings().kafka_servers in caught.value.place
-
-
-def test_no_secret_was_told() -> None:
-    settings = get_settings()
-    logs = "".join(log(service) for service in SERVICES)
-    secrets = (f"{name}_password" for name in ("source_debezium", "source_database", "warehouse_debezium"))
-    for name in (*secrets, "kafka_connect_password"):
-        assert getattr(settings, name).get_secret_value() not in logs
-
-
 def test_a_topic_of_producers_is_made_and_one_that_is_there_stays_as_it_is() -> None:
     ensure_topic("shop.there", get_settings(), partitions=2)
     files = [PROBLEMS / f"{name}.yaml" for name in ("made", "there")]
@@ -419,6 +402,23 @@ def test_a_topic_of_producers_is_made_and_one_that_is_there_stays_as_it_is() -> 
     finally:
         for file in files:
             file.unlink(missing_ok=True)
+
+
+def test_a_broker_that_is_away_is_told_within_seconds() -> None:
+    supervisor.calls(get_settings()).stopProcess("kafka")
+    began = time.monotonic()
+    with pytest.raises(MillraceError, match="Kafka cannot be reached") as caught:
+        topics.state(TOPIC)
+    assert time.monotonic() - began < 3 * topics.PATIENCE_SECONDS
+    assert get_settings().kafka_servers in caught.value.place
+
+
+def test_no_secret_was_told() -> None:
+    settings = get_settings()
+    logs = "".join(log(service) for service in SERVICES)
+    secrets = (f"{name}_password" for name in ("source_debezium", "source_database", "warehouse_debezium"))
+    for name in (*secrets, "kafka_connect_password"):
+        assert getattr(settings, name).get_secret_value() not in logs
 
 
 def _configured(topic: str, key: str) -> str:

@@ -12,7 +12,16 @@ from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
 from millrace.domain.change_offsets import BrokenOffsetsError
 from tests.steps.test_ingest_topic import TOLD, bronze, row, take_in, topic_of
-from tests.steps.transforming import gold, ingest, problem_named, quarantine, removed_afterwards, to_gold, with_topic
+from tests.steps.transforming import (
+    gold,
+    ingest,
+    problem_named,
+    quarantine,
+    removed_afterwards,
+    to_gold,
+    with_changes,
+    with_topic,
+)
 from tests.topics import Sender, change, delete_messages_before, own_topic
 
 pytestmark = pytest.mark.stack
@@ -101,3 +110,30 @@ def test_a_table_that_changed_or_was_emptied_stops_it_and_what_is_gone_is_given_
     with pytest.raises(BrokenOffsetsError, match="gone from the topic") as gone:
         take_in(spark, allowed)
     assert f"millrace resume {problem.problem}" in gone.value.fix
+
+
+def test_what_a_later_snapshot_has_not_read_yet_stays(spark: SparkSession, problem: Problem, sender: Sender) -> None:
+    sender.send(
+        foreign("r", after=row("k1"), lsn=10, snapshot="true"),
+        foreign("r", after=row("k2"), lsn=10, snapshot="last"),
+        foreign("u", before=row("k2"), after=row("k2", note="y"), lsn=20),
+    )
+    take_in(spark, problem)
+    to_gold(spark, problem)
+    sender.send(foreign("r", after=row("k1", note="again"), lsn=90, snapshot="true"))
+    take_in(spark, problem)
+    to_gold(spark, problem, "two")
+    assert {key: one["note"] for key, one in gold(problem).items()} == {KEY_1: "again", KEY_2: "y"}
+
+
+def test_a_topic_of_others_cannot_follow_upon_changes_of_our_own(spark: SparkSession, problem: Problem) -> None:
+    followed = with_changes(problem_named(problem.problem.removeprefix("t_")), TOLD)
+    with own_topic(followed) as ours:
+        ours.send(change("c", after=row("k1"), lsn=10))
+        take_in(spark, followed)
+        to_gold(spark, followed)
+    with own_topic(problem, topic_of(problem)) as theirs:
+        theirs.send(foreign("c", after=row("k2"), lsn=999))
+        with pytest.raises(VerdictError, match="nothing would count that comes by `topic`") as error:
+            take_in(spark, problem)
+    assert "give the source another name" in error.value.fix

@@ -54,6 +54,12 @@ def reject(
     done = decide(contract, batch, "rejected", actor=who(actor), reason=reason, every_file=every_file)
     for file in done.files if every_file else done.set_aside_by_rejection:
         console.print(f"[yellow]rejected[/] {escape(file.path)}", highlight=False, soft_wrap=True)
+    if contract.extract_table:
+        console.print(
+            f"The next extract begins after these rows: `millrace extract {problem} --full` brings the good ones again",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(NEXT, soft_wrap=True)
 
 

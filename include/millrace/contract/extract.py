@@ -56,6 +56,11 @@ def check_extract(extract: Extract, source: "Source") -> None:
         raise ValueError("extract and changes are two ways for one table: changes alone brings every row, and deletes")
     if source.topic is not None and source.topic.brings_changes:
         raise ValueError("extract and a topic of changes are two ways for one table: the topic alone brings deletes")
+    if source.topic is not None and source.mode == "keyed":
+        raise ValueError(
+            "extract beside a topic of producers needs mode: append: what was read before a message came lands after"
+            " it, and its older values would win"
+        )
     if source.format != "parquet":
         raise ValueError("extract needs format: parquet, for what it lands is Parquet, and a source has one format")
     if not source.primary_key:

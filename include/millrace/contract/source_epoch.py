@@ -43,6 +43,10 @@ class SourceEpoch:
         return cls(*(int(part) for part in found.groups()))
 
 
+FOREIGN = SourceEpoch(0, 0, 0)
+"""The one epoch of all changes that somebody else's connector sent: nobody tells of another. Ours are all later."""
+
+
 def begun_anew(previous: SourceEpoch | None, database: str, *, now: float) -> SourceEpoch:
     """A later epoch than the previous one, of another database or the same: it begins with a snapshot of every row."""
     system_identifier, timeline = database.split("/")

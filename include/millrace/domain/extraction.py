@@ -55,11 +55,13 @@ class Look:
 
 
 def shape_of(problem: Problem) -> str:
-    """Hash of what an extract asks for: table, watermark and columns. What was landed of another one tells no level."""
+    """Hash of what an extract asks for, and for which source. What was landed of another one tells no level."""
     source = problem.source
     assert source.extract is not None
     columns = {name: [column.type, source.header_of(name)] for name, column in source.columns.items()}
-    return digest({"table": problem.extract_table, "watermark": source.extract.watermark, "columns": columns})
+    # Under another name the source has tables of its own, which hold none of these rows.
+    asked = {"source": problem.source_name, "table": problem.extract_table, "watermark": source.extract.watermark}
+    return digest(asked | {"columns": columns})
 
 
 def begins_at(last: Extracted | None, problem: Problem, *, full: bool = False) -> Watermark | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from millrace.contract.source_epoch import SourceEpoch
+from millrace.contract.source_epoch import FOREIGN, SourceEpoch
 
 
 class ChangePosition(NamedTuple):
@@ -59,7 +59,8 @@ class Following:
 
         Files that landed before are history; a later one says nothing of a row that changes tell of.
         """
-        return SourceEpoch.parse(min(self.epochs)).since * 1_000_000
+        ours = self.epochs.keys() - {str(FOREIGN)}
+        return SourceEpoch.parse(min(ours or self.epochs)).since * 1_000_000
 
     @property
     def ended(self) -> ChangePosition | None:

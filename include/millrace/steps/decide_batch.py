@@ -82,6 +82,11 @@ def _demand_in_turn(problem: Problem, refused: RefusedBatch) -> None:
     )
 
 
+def _came_by_topics(problem: Problem) -> bool:
+    table = names.bronze_changes(problem.source_name)
+    return lake.table_exists(table) and lake.count(table) > 0
+
+
 def _demand_rows_left(problem: Problem, refused: RefusedBatch, files: Sequence[Landing]) -> None:
     name, batch = problem.problem, refused.batch
     place, accept = f"batch {batch} of {name}", f"`millrace accept {name} {batch} --reason …`"
@@ -97,7 +102,7 @@ def _demand_rows_left(problem: Problem, refused: RefusedBatch, files: Sequence[L
     head = lake.head(bronze)
     left = landings(problem, head.snapshot_id) - rejected_files(problem) - set(files) if head else set()
     # A first batch may go altogether: nobody reads a row yet.
-    if left or not (refused.span.rebuild or not is_empty(silver, lake.MAIN)):
+    if left or _came_by_topics(problem) or not (refused.span.rebuild or not is_empty(silver, lake.MAIN)):
         return
     raise MillraceError(
         "Rejecting every file there is would leave nothing",

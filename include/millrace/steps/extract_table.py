@@ -26,6 +26,7 @@ from millrace.domain.extraction import (
 )
 from millrace.domain.table_columns import TableColumn, lacking, retyped
 from millrace.settings import get_settings
+from millrace.steps.demand_way import demand_way
 from millrace.steps.extracted_file import land, schema_of
 from millrace.steps.phase import phase
 from millrace.steps.table_verdicts import has_other_types, lacks_columns
@@ -45,10 +46,12 @@ def extract_table(problem: Problem, *, run_id: str, full: bool = False) -> dict[
 
     Raises:
         VerdictError: If there is no such table, if our role may not read it, if it lacks a column of the contract or
-            has it with a type that cannot be the contract's, or if its watermark went back.
+            has it with a type that cannot be the contract's, if its watermark went back, or if changes told of the
+            source before.
         MillraceError: If database, store or Postgres do not answer.
         LostRaceError: If other attempts land all the time.
     """
+    demand_way(problem, "extract")
     for _ in range(_RACES):
         last, number = newest(problem)
         if last is not None and last.run_id == run_id:

@@ -30,6 +30,7 @@ from millrace.steps.changes_table import (
     said_again,
 )
 from millrace.steps.demand_table import demand_no_truncate, demand_table
+from millrace.steps.demand_way import demand_way
 from millrace.steps.phase import phase
 from millrace.steps.tell_drift import tell_drift
 from millrace.steps.written import dropped_on_failure, written_to
@@ -98,6 +99,8 @@ def _ingest(spark: SparkSession, problem: Problem, topic: str, *, attempt: str, 
         if part is None:
             lake.drop_branch(branch)
             return _Told(Held(0, 0, {}, 0), None, left=0)
+        if problem.is_of_others(topic):
+            demand_way(problem, "topic")
         # The newest of all that waits: rows from before the table was put right must not stop it for ever.
         newest = topics.values(newest_of(waits, LOOKED_AT))
         until = None
