@@ -13,12 +13,25 @@ from millrace.contract.problem import Problem
 from millrace.contract.source import Source
 from millrace.steps.contract_in_force import apply_contract
 from millrace.steps.decide_batch import decide
+from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.lineage import bronze_of_gold
 from millrace.steps.needed_snapshots import needed_snapshots
 from millrace.steps.pending import pending_transform
 from millrace.steps.refused_batches import RefusedBatch, refused_batches
 from spark_jobs.maintain import expire
-from tests.steps.transforming import COLUMNS, gold, ingest, own_problem, problem_named, silver, to_gold, to_silver
+from tests.steps.transforming import (
+    COLUMNS,
+    gold,
+    ingest,
+    own_problem,
+    problem_named,
+    removed_afterwards,
+    silver,
+    to_gold,
+    to_silver,
+    with_topic,
+)
+from tests.topics import own_topic, produced
 
 pytestmark = pytest.mark.stack
 GOOD, WORSE = 30, 40
@@ -255,3 +268,19 @@ def test_what_cannot_be_decided_is_told(spark: SparkSession, problem: Problem) -
     (batch,) = refused_batches(problem)
     with pytest.raises(MillraceError, match="would leave nothing"):
         decide(narrow, batch.batch, "rejected", actor="ann", reason="no")
+
+
+def test_the_only_file_is_rejected_where_other_rows_came_by_a_topic(spark: SparkSession, problem: Problem) -> None:
+    fed = with_topic(problem, {"name": f"sales.of_{problem.problem}"})
+    with removed_afterwards(fed), own_topic(fed, f"sales.of_{problem.problem}") as sender:
+        row = {"seen_at": "2026-01-01T00:00:00Z", "size": 5.5, "note": "x", "phone": "1", "sold": None}
+        sender.send(*(produced({"id": f"t{n}"} | row) for n in range(GOOD)))
+        ingest_changes(spark, fed, attempt="topic", run_id="topic")
+        to_gold(spark, fed, "topic")
+        ingest(fed, "b", *bad("b"))
+        with pytest.raises(VerdictError):
+            to_silver(spark, fed, "refused")
+        [batch] = refused_batches(fed)
+        decide(fed, batch.batch, "rejected", actor="ann", reason="measured in inches", every_file=False)
+        to_gold(spark, fed, "after")
+        assert keys(gold(fed)) == {"t"}
