@@ -71,7 +71,7 @@ def test_the_way_by_which_rows_come_changes_neither_hash_nor_package(tmp_path: P
         (SAID, "extract: {watermrak: seen_at}", 'did you mean "watermark"?'),
         (SAID, "extract: {table: people}", "pattern"),
         (SAID, "extract: {table: millrace.people}", "not of the schema millrace"),
-        (SAID, "extract: {schedule: daily}", "pattern"),
+        (SAID, "extract: {schedule: daily}", "is no schedule"),
     ],
 )
 def test_what_cannot_be_extracted_is_refused_with_its_line(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from millrace.contract.changes import TABLE, table_of_an_application
+from millrace.contract.cron import Cron
 from millrace.contract.errors import did_you_mean
 from millrace.contract.model import Model
 
 if TYPE_CHECKING:
     from millrace.contract.source import Source
 
-SCHEDULE = r"^(@(hourly|daily|weekly|monthly)|(\S+ ){4}\S+)$"
 WATERMARK_TYPES: dict[str, float] = {"timestamp": 300, "integer": 1000}
 """Type of a watermark → how far before its newest value the next extract begins, unless the contract says so."""
 
@@ -34,7 +34,7 @@ class Extract(Model):
     """How far before the newest landed value the next extract begins, as a transaction may set an earlier value and
     commit later: seconds of a timestamp (default: 300), values of an integer (default: 1000). Rows that are read twice
     change nothing."""
-    schedule: str | None = Field(default="@daily", pattern=SCHEDULE)
+    schedule: Cron | None = "@daily"
     """When the table is read, a cron expression (UTC); null: by hand alone."""
 
     @field_validator("table")

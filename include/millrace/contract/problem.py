@@ -12,6 +12,7 @@ from millrace.contract.aggregations import (
     check_event_label,
     check_where,
 )
+from millrace.contract.cron import Cron
 from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
@@ -54,7 +55,7 @@ AnyLabel = Annotated[
 class Schedules(Model):
     """When work starts by itself, besides data arriving."""
 
-    train: str | None = Field(default=None, pattern=r"^(@(hourly|daily|weekly|monthly)|(\S+ ){4}\S+)$")
+    train: Cron | None = None
     """A cron expression for training, besides the first one and those that new rows bring."""
     retrain_after_new_rows: int | None = Field(default=None, ge=1)
     """Train again when this many labelled rows are new since the last training."""
