@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.adapters.object_store import client
+from millrace.adapters.object_store import client, look, status
 
 PART_BYTES = 16 << 20
 """With at most 10,000 parts an object holds 156 GiB."""
@@ -48,19 +48,16 @@ def new_object(bucket: str, key: str, told: Mapping[str, object]) -> Iterator[io
         # Parts of an upload that could not be given up are visible to nobody.
         with suppress(BotoCoreError, ClientError):
             s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
-        if isinstance(error, ClientError) and _status(error) == 412:
+        if isinstance(error, ClientError) and status(error) == 412:
             raise ObjectExistsError(f"s3://{bucket}/{key} is there already") from error
         raise
 
 
 def told_by(bucket: str, key: str) -> Mapping[str, Any] | None:
     """What an object tells of itself, empty if nothing; None if there is none."""
-    try:
-        found = client().head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if _status(error) == 404:
-            return None
-        raise
+    found = look(bucket, key)
+    if found is None:
+        return None
     said: dict[str, Any] = json.loads(found["Metadata"].get(_TOLD, "{}"))
     return said
 
@@ -97,7 +94,3 @@ class _Parts(io.RawIOBase):
         )
         self.parts.append({"PartNumber": number, "ETag": done["ETag"]})
         self._sent += len(body)
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

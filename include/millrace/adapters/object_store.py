@@ -1,12 +1,12 @@
 """Objects in S3, or in anything that speaks it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -87,13 +87,20 @@ def list_objects(bucket: str, prefix: str) -> list[StoredObject]:
 
 def head(bucket: str, key: str) -> StoredObject | None:
     """What is known of one object; None if there is none."""
+    found = look(bucket, key)
+    if found is None:
+        return None
+    return StoredObject(key, found["ETag"].strip('"'), found["ContentLength"], found["LastModified"])
+
+
+def look(bucket: str, key: str) -> Mapping[str, Any] | None:
+    """All that the store tells of one object, as its answer has it; None if there is none."""
     try:
-        found = client().head_object(Bucket=bucket, Key=key)
+        return client().head_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if _status(error) == 404:
+        if status(error) == 404:
             return None
         raise
-    return StoredObject(key, found["ETag"].strip('"'), found["ContentLength"], found["LastModified"])
 
 
 def get(bucket: str, key: str) -> bytes:
@@ -109,7 +116,7 @@ def stream(bucket: str, key: str, etag: str) -> Iterator[bytes]:
     try:
         body = client().get_object(Bucket=bucket, Key=key, IfMatch=etag)["Body"]
     except ClientError as error:
-        if _status(error) in (404, 412):
+        if status(error) in (404, 412):
             raise ObjectChangedError(f"s3://{bucket}/{key} no longer has ETag {etag}") from error
         raise
     return body.iter_chunks(CHUNK_BYTES)
@@ -147,5 +154,6 @@ def delete_prefix(bucket: str, prefix: str) -> None:
         client().delete_object(Bucket=bucket, Key=found.key)
 
 
-def _status(error: ClientError) -> int:
+def status(error: ClientError) -> int:
+    """The HTTP status that the store answered with."""
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

@@ -29,12 +29,18 @@ class Drift:
 
 def row_of(value: bytes, said: RowFormat) -> Mapping[str, Any] | None:
     """The row that a message is; None in one that cannot be read."""
+    told = object_in(value)
+    if said == "json_envelope":
+        told = told.get("payload") if told else None
+    return told if isinstance(told, dict) else None
+
+
+def object_in(value: bytes) -> dict[str, Any] | None:
+    """The JSON object that a message is, of whatever format; None in one that cannot be read."""
     try:
         told = json.loads(value)
     except (ValueError, RecursionError):
         return None
-    if said == "json_envelope":
-        told = told.get("payload") if isinstance(told, dict) else None
     return told if isinstance(told, dict) else None
 
 

@@ -4,7 +4,6 @@ By the last ones, because older rows wait in the topic as they were: of a table 
 of a contract that got another column what was not there yet.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from millrace.contract.constraints import RAW_PATTERNS
 from millrace.contract.source import Column, ColumnType, Source
+from millrace.domain.message_fields import object_in
 
 Json = Literal["text", "number", "boolean", "object", "list"]
 READ_AS: dict[ColumnType, tuple[Json, ...]] = {
@@ -66,12 +66,7 @@ def row_in(value: bytes) -> Mapping[str, Any] | None:
 
 def _told(value: bytes) -> dict[str, Any]:
     """What a message says; nothing, where it cannot be read."""
-    try:
-        told = json.loads(value)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(told, dict):
-        return {}
+    told = object_in(value) or {}
     # Somebody else's connector may put it into an envelope with its schema.
     return payload if isinstance(payload := told.get("payload"), dict) else told
 

@@ -20,7 +20,6 @@ from pyiceberg.types import (
 
 from millrace.adapters import lake
 from millrace.adapters.lake.evolution import fit_columns
-from millrace.adapters.lake.tables import set_properties
 from millrace.contract import names
 from millrace.contract.errors import VerdictError
 from millrace.contract.problem import Problem
@@ -128,8 +127,7 @@ def gold_schema(problem: Problem) -> Schema:
 
 
 def _ensure(table: str, schema: Schema) -> str:
-    lake.ensure_table(table, schema)
-    set_properties(lake.catalog().load_table(table), _MERGE_ON_READ)
+    lake.ensure_table(table, schema, properties=_MERGE_ON_READ)
     fit_columns(table, schema)
     return table
 

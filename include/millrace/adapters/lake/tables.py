@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionSpec
@@ -76,16 +77,26 @@ def table_exists(table: str) -> bool:
     return catalog().table_exists(table)
 
 
-def ensure_table(table: str, schema: Schema, spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC) -> None:
-    """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists."""
+def ensure_table(
+    table: str,
+    schema: Schema,
+    spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC,
+    properties: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Create the table, with a first and empty snapshot from which branches can be cut. Harmless when it exists.
+
+    Args:
+        properties: What it has besides `TABLE_PROPERTIES`; a table that is there gets what it lacks.
+    """
+    wanted = {**TABLE_PROPERTIES, **properties}
     _ensure_namespace(table.split(".", 1)[0])
-    made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=TABLE_PROPERTIES)
-    set_properties(made, TABLE_PROPERTIES)
+    made = catalog().create_table_if_not_exists(table, schema=schema, partition_spec=spec, properties=wanted)
+    _set_properties(made, wanted)
     if made.current_snapshot() is None:
         made.append(made.schema().as_arrow().empty_table())
 
 
-def set_properties(table: Table, properties: Mapping[str, str]) -> None:
+def _set_properties(table: Table, properties: Mapping[str, str]) -> None:
     """Set table properties that differ. Harmless when none does."""
     changed = {key: value for key, value in properties.items() if table.properties.get(key) != value}
     if changed:
