@@ -18,7 +18,8 @@ from millrace.contract.constraints import (
     Required,
     source_constraints,
 )
-from millrace.contract.problem import Label, Problem
+from millrace.contract.label import Label
+from millrace.contract.problem import Problem
 from millrace.contract.source import Source
 
 TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "timestamp": "TIMESTAMPTZ"}

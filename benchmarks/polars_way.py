@@ -17,7 +17,8 @@ from millrace.contract.constraints import (
     Required,
     source_constraints,
 )
-from millrace.contract.problem import Label, Problem
+from millrace.contract.label import Label
+from millrace.contract.problem import Problem
 from millrace.contract.source import ColumnType
 
 TYPES: dict[ColumnType, pl.DataType] = {"integer": pl.Int64(), "number": pl.Float64()}

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.contract.label import Label
 from millrace.contract.loading import get_problem
-from millrace.contract.problem import Label, Problem
+from millrace.contract.problem import Problem
 from millrace.contract.source import Column, CrossColumnRule
 from millrace.settings import ROOT
 from serving.faults import MOST_UNKNOWN, faults_of_row

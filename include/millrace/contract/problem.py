@@ -1,8 +1,8 @@
 """A problem: everything that Millrace must know to turn its tables into served predictions."""
 
-from typing import Annotated, Any, Self
+from typing import Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from millrace.contract.aggregations import (
     Aggregation,
@@ -12,53 +12,21 @@ from millrace.contract.aggregations import (
     check_event_label,
     check_where,
 )
-from millrace.contract.cron import Cron
 from millrace.contract.feature_checks import check_features
 from millrace.contract.feature_nodes import FeatureNode, Missing, Numeric, OneHot, TimePart
 from millrace.contract.hashing import deciding, digest
 from millrace.contract.intake import Intake
+from millrace.contract.label import AnyLabel, Label
 from millrace.contract.model import Model
 from millrace.contract.modelling import Gate, Training
 from millrace.contract.names import STAGES, WAREHOUSE, change_topic
 from millrace.contract.override import Override, check_override
 from millrace.contract.retention import Retention
+from millrace.contract.schedules import Schedules
 from millrace.contract.serving import Serving
 from millrace.contract.source import Column, ColumnName, Identifier, Scalar, Source
 from millrace.contract.star import Star, check_star
 from millrace.contract.topic import RowFormat
-
-
-class Label(Model):
-    """What is to be predicted: a column, and its value that means "yes"."""
-
-    column: ColumnName
-    """The column; gold calls it `label`, 1 for the positive value, 0 for any other, null while it is unknown."""
-    positive: Scalar = 1
-    """The value that means "yes", of the column's type."""
-
-    def in_words(self) -> str:
-        """When the answer is yes, for people."""
-        return f"`{self.column}` is `{self.positive}`"
-
-
-def _told_by(label: Any) -> str:
-    told = "event" in label if isinstance(label, dict) else isinstance(label, EventLabel)
-    return "event" if told else "column"
-
-
-AnyLabel = Annotated[
-    Annotated[Label, Tag("column")] | Annotated[EventLabel, Tag("event")],
-    Discriminator(_told_by),
-]
-
-
-class Schedules(Model):
-    """When work starts by itself, besides data arriving."""
-
-    train: Cron | None = None
-    """A cron expression for training, besides the first one and those that new rows bring."""
-    retrain_after_new_rows: int | None = Field(default=None, ge=1)
-    """Train again when this many labelled rows are new since the last training."""
 
 
 class Problem(Model):

@@ -7,8 +7,9 @@ from typing import Any
 from millrace.adapters import champions
 from millrace.adapters.champions import Champion, Transition
 from millrace.contract import names
+from millrace.contract.label import Label
 from millrace.contract.loading import load_problem
-from millrace.contract.problem import Label, Problem
+from millrace.contract.problem import Problem
 from millrace.drills.drill import Drill
 from millrace.drills.likeness import MODEL, SHIPPED
 from millrace.drills.scene import Scene, appear, await_arrival, land, own_problem, rows_of_model

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from millrace.contract.errors import MillraceError
-from millrace.contract.problem import Label, Problem
+from millrace.contract.label import Label
+from millrace.contract.problem import Problem
 from millrace.contract.source import Column
 from millrace.simulation.breakages import Breakage, breakages
 from millrace.simulation.drawing import draw, draw_column, levels, null_texts

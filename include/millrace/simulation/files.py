@@ -3,7 +3,8 @@
 import numpy as np
 
 from millrace.contract.aggregations import EventLabel
-from millrace.contract.problem import Label, Problem
+from millrace.contract.label import Label
+from millrace.contract.problem import Problem
 from millrace.simulation.breakages import break_rows
 from millrace.simulation.drawing import Mask, draw, levels, null_texts, text
 from millrace.simulation.events import event_lines, simulate_events
