@@ -99,7 +99,8 @@ def _ingest(spark: SparkSession, problem: Problem, topic: str, *, attempt: str, 
         if part is None:
             lake.drop_branch(branch)
             return _Told(Held(0, 0, {}, 0), None, left=0)
-        if problem.is_of_others(topic):
+        if problem.is_of_others(topic) and problem.source.changes is None:
+            # Beside `changes` it is meant so: what the table says of a row counts, and messages tell of the others.
             demand_way(problem, "topic")
         # The newest of all that waits: rows from before the table was put right must not stop it for ever.
         newest = topics.values(newest_of(waits, LOOKED_AT))
