@@ -1,0 +1,43 @@
+"""What the serving benchmark loads: a replica as the stack starts it, and beside it a route that does nothing.
+
+`uvicorn --factory benchmarks.serving_apps:replica` is `serving.app` over the package in the folder
+MILLRACE_BENCH_PACKAGE, in place of Postgres and MinIO: only what a replica imports is in its memory.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+
+CONSTANT = b'{"probability":0.5}'
+PACKAGE = "MILLRACE_BENCH_PACKAGE"
+
+
+def replica() -> FastAPI:
+    """One problem in force, logs as in the stack."""
+    # The application of the stack: it is made where it is imported, and looks nowhere until it is started.
+    from millrace.adapters.champions import Champion
+    from millrace.domain.package import content_hash
+    from serving.app import create_app
+    from serving.champion import Watch
+
+    files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
+    champion = Champion(
+        "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
+    )
+    watch = Watch("bench", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
+    watch.look()
+    return create_app(watch)
+
+
+def nothing() -> FastAPI:
+    """The same server whose one route reads the body and answers a constant."""
+    app = FastAPI()
+
+    @app.post("/nothing", response_class=Response)
+    async def answer(request: Request) -> Response:
+        await request.body()
+        return Response(CONSTANT, media_type="application/json")
+
+    return app
