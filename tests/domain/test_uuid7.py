@@ -61,7 +61,7 @@ def test_threads_never_make_the_same() -> None:
     assert len(set(made)) == 16_000
 
 
-@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001 -- given a zone by `timezones`
 def test_an_id_tells_its_time_and_its_day(moment: datetime) -> None:
     ns = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
     one = uuid7s(lambda: ns, secrets.randbits)()
