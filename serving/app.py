@@ -17,6 +17,7 @@ from millrace.settings import get_settings
 from serving.champion import Watch
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
+from serving.page import page
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 
@@ -42,6 +43,7 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         lifespan=lifespan,
     )
     app.include_router(routes(watch, figures))
+    app.include_router(page(watch))
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
