@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MEMORY_GIB = 12
 DISK_GIB = 12
 JAVA = (17, 21)
-# Program → its package in Debian. Where they may, `make test` and `make bench` install them (infra/setup/system_packages.py).
+# Program → its package in Debian. Where they may, `make test` and `make bench` install them.
 WANTED_BY_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver", "wrk": "wrk"}
 # As in include/millrace/settings.py, which this cannot import before the set-up; a test holds them equal.
 PORTS = (5000, 8001, 8002, 8080, 8083, 8265, 8266, 8267, 6385, 9000, 9001, 9092, 9093, 9404, 9405, 15002, 15432, 15433)

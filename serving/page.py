@@ -37,7 +37,9 @@ def page(watch: Watch) -> APIRouter:
     async def root(request: Request) -> Response:
         if not wants_html(request.headers.get("accept", "")):
             served = ", ".join(sorted(watch.in_force)) or "no problem yet"
-            content = to_json({"message": f"Millrace serves {served}. /docs shows the API, /readyz the replica's state."})
+            content = to_json(
+                {"message": f"Millrace serves {served}. /docs shows the API, /readyz the replica's state."}
+            )
             return Response(content, media_type="application/json", headers={"Vary": "Accept"})
         return _sent(request, html, HTML)
 

@@ -25,7 +25,14 @@ def client() -> Iterator[TestClient]:
 
 @pytest.mark.parametrize(
     "accept",
-    [CHROMIUM, "text/html", "TEXT/HTML", "application/json;q=0.5, text/html", "application/xhtml+xml", "text/html;q=0.1, */*"],
+    [
+        CHROMIUM,
+        "text/html",
+        "TEXT/HTML",
+        "application/json;q=0.5, text/html",
+        "application/xhtml+xml",
+        "text/html;q=0.1, */*",
+    ],
 )
 def test_a_browser_gets_the_page(client: TestClient, accept: str) -> None:
     answer = client.get("/", headers={"Accept": accept})
@@ -35,7 +42,15 @@ def test_a_browser_gets_the_page(client: TestClient, accept: str) -> None:
 
 @pytest.mark.parametrize(
     "accept",
-    ["application/json", "*/*", "", "application/json, text/html", "text/html;q=0", "text/html;q=much", "text/html;q=0.2, application/json;q=0.3"],
+    [
+        "application/json",
+        "*/*",
+        "",
+        "application/json, text/html",
+        "text/html;q=0",
+        "text/html;q=much",
+        "text/html;q=0.2, application/json;q=0.3",
+    ],
 )
 def test_every_other_client_gets_a_message(client: TestClient, accept: str) -> None:
     answer = client.get("/", headers={"Accept": accept})
