@@ -1,10 +1,9 @@
 """From the rows of a request to its predictions, and to the words of the answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from secrets import randbits
 from time import time_ns
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from millrace.domain.scoring import Score
@@ -21,8 +20,7 @@ SHOWN_FAULTS = 1_000
 new_id = uuid7s(time_ns, randbits)
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One row that was answered. `row` is position in the request, from 0; `entity` the row's key as the lake has it,
     None if the caller did not tell it."""
 
@@ -34,8 +32,7 @@ class Prediction:
     unlike: Sequence[Unlike]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """One row that breaks the contract."""
 
     position: int
