@@ -17,7 +17,7 @@ from millrace.settings import get_settings
 from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.observing import Figures, Observing
-from serving.openapi import PREDICT, openapi
+from serving.openapi import openapi
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 from serving.short_way import GONE, ShortWay
@@ -48,7 +48,7 @@ def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | N
         lifespan=lifespan,
     )
     app.include_router(routes(watch, figures, read_row))
-    app.add_middleware(ShortWay, route=next(one for one in app.routes if getattr(one, "path", "") == PREDICT))
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)

@@ -1,14 +1,15 @@
-"""The route that is asked most, reached without the router: it would take longer to find than the model takes to answer.
+"""The route that is asked most, reached without the router, which would take longer than the model does.
 
 FastAPI keeps the route, for its OpenAPI document; here it is called as it would be there.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.openapi import PREDICT
@@ -22,9 +23,10 @@ GONE = 499
 class ShortWay:
     """ASGI middleware before the router: answers POST …/predict by the route's own function."""
 
-    def __init__(self, app: ASGIApp, route: APIRoute) -> None:
-        self.app, self.route = app, route
-        self.predict: Callable[[Request], Awaitable[Response]] = route.endpoint
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self.app = app
+        self.route = next(one for one in routes if isinstance(one, APIRoute) and one.path == PREDICT)
+        self.predict: Callable[[Request], Awaitable[Response]] = self.route.endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
