@@ -12,18 +12,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, replica_reports
+from millrace.adapters import champions, package_store, replica_reports, warehouse
 from millrace.settings import get_settings
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.observing import Figures, Observing
+from serving.older_clients import older_clients
 from serving.openapi import openapi
 from serving.page import page
 from serving.refusals import RefusedError, response
 from serving.routes import routes
+from serving.short_way import GONE, ShortWay
 
 
-def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch; it looks by itself if it is told how often."""
+def create_app(
+    watch: Watch, *, read_row: ReadRow, look_every_seconds: float | None = None, default_problem: str = ""
+) -> FastAPI:
+    """The application over a watch; it looks by itself if it is told how often.
+
+    Args:
+        read_row: What the warehouse holds of a row.
+        default_problem: Which one the paths of older clients mean; empty: the only one that is served.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -42,8 +52,10 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures))
+    app.include_router(routes(watch, figures, read_row))
     app.include_router(page(watch))
+    app.include_router(older_clients(watch, app.routes, default_problem))
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -74,8 +86,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    # Nobody is there to read it; the status is for the log.
-    return Response(status_code=499)
+    return Response(status_code=GONE)
 
 
 def _log_to_stdout() -> None:
@@ -100,7 +111,12 @@ def _replica() -> FastAPI:
         fetch=package_store.get,
         report=replica_reports.report,
     )
-    return create_app(watch, look_every_seconds=settings.prediction_reports_seconds)
+    return create_app(
+        watch,
+        read_row=warehouse.serving_row,
+        look_every_seconds=settings.prediction_reports_seconds,
+        default_problem=settings.default_problem,
+    )
 
 
 app = _replica()

@@ -44,7 +44,7 @@ def page(watch: Watch) -> APIRouter:
         return _sent(request, html, HTML)
 
     for name, kind in KINDS.items():
-        router.add_api_route(f"/{name}", _file((FILES / name).read_bytes(), kind), methods=["GET"])
+        router.add_api_route(f"/page/{name}", _file((FILES / name).read_bytes(), kind), methods=["GET"])
     return router
 
 

@@ -19,7 +19,7 @@ def client() -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    with TestClient(create_app(watch)) as client:
+    with TestClient(create_app(watch, read_row=World().read_row)) as client:
         yield client
 
 
@@ -64,7 +64,7 @@ def test_a_cache_in_between_keeps_both_answers(client: TestClient) -> None:
         assert client.get("/", headers={"Accept": accept}).headers["vary"] == "Accept"
 
 
-@pytest.mark.parametrize("path", ["/", *(f"/{name}" for name in KINDS)])
+@pytest.mark.parametrize("path", ["/", *(f"/page/{name}" for name in KINDS)])
 def test_each_file_forbids_what_it_does_not_need(client: TestClient, path: str) -> None:
     headers = client.get(path, headers={"Accept": "text/html"}).headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
@@ -77,7 +77,7 @@ def test_each_file_forbids_what_it_does_not_need(client: TestClient, path: str) 
 def test_all_that_the_page_names_is_served_here_and_nothing_stands_in_line(client: TestClient) -> None:
     html = client.get("/", headers={"Accept": "text/html"}).text
     named = set(re.findall(r'(?:href|src)="([^"#]+)"', html))
-    assert named == {*KINDS, "docs"}
+    assert named == {*(f"page/{name}" for name in KINDS), "docs"}
     for name in named:
         assert client.get(f"/{name}").status_code == 200, name
     assert re.findall(r"<script(?! src=)|<style|style=| on\w+=", html) == []
@@ -87,12 +87,12 @@ def test_all_that_the_page_names_is_served_here_and_nothing_stands_in_line(clien
 
 
 def test_an_unchanged_file_is_not_sent_again(client: TestClient) -> None:
-    first = client.get("/page.js")
-    again = client.get("/page.js", headers={"If-None-Match": first.headers["etag"]})
+    first = client.get("/page/page.js")
+    again = client.get("/page/page.js", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = client.get("/page.css", headers={"If-None-Match": first.headers["etag"]})
+    other = client.get("/page/page.css", headers={"If-None-Match": first.headers["etag"]})
     assert other.status_code == 200
 
 
 def test_the_page_is_no_part_of_the_api(client: TestClient) -> None:
-    assert {"/", "/page.js"} & client.get("/openapi.json").json()["paths"].keys() == set()
+    assert {"/", "/page/page.js"} & client.get("/openapi.json").json()["paths"].keys() == set()

@@ -38,7 +38,7 @@ def watch() -> Watch:
 
 @pytest.fixture(scope="module")
 def url(watch: Watch) -> Iterator[str]:
-    with replica(create_app(watch)) as url:
+    with replica(create_app(watch, read_row=World().read_row)) as url:
         yield url
 
 
@@ -213,7 +213,7 @@ def test_before_any_model_it_says_so_and_looks_again(session: Chrome) -> None:
     world = World()
     watch = world.watch()
     watch.look()
-    with replica(create_app(watch)) as url:
+    with replica(create_app(watch, read_row=world.read_row)) as url:
         session.get(url)
         person = Person(session)
         person.until("!document.getElementById('nothing').hidden")
@@ -242,7 +242,7 @@ def guarded(app: ASGIApp) -> ASGIApp:
 
 
 def test_a_key_is_asked_for_where_one_is_needed_and_leaves_with_the_tab(session: Chrome, watch: Watch) -> None:
-    with replica(guarded(create_app(watch))) as url:
+    with replica(guarded(create_app(watch, read_row=World().read_row))) as url:
         session.get(f"{url}/#diabetes")
         person = Person(session)
         person.until("document.activeElement.id === 'key'")
