@@ -1,7 +1,7 @@
 """What the serving benchmark loads: a replica as the stack starts it, and beside it a route that does nothing.
 
-`uvicorn --factory benchmarks.serving_apps:replica` is `serving.app` over the package in the folder
-MILLRACE_BENCH_PACKAGE, in place of Postgres and MinIO: only what a replica imports is in its memory.
+`uvicorn --factory benchmarks.serving_apps:replica` is `serving.app` over the package in the folder that
+MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the training imports is not in its memory.
 """
 
 import os
@@ -15,8 +15,7 @@ PACKAGE = "MILLRACE_BENCH_PACKAGE"
 
 
 def replica() -> FastAPI:
-    """One problem in force, logs as in the stack."""
-    # The application of the stack: it is made where it is imported, and looks nowhere until it is started.
+    """One problem in force; logs as in the stack."""
     from millrace.adapters.champions import Champion
     from millrace.domain.package import content_hash
     from serving.app import create_app
@@ -28,11 +27,11 @@ def replica() -> FastAPI:
     )
     watch = Watch("bench", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
     watch.look()
-    return create_app(watch)
+    return create_app(watch, read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:
-    """The same server whose one route reads the body and answers a constant."""
+    """The same server, whose one route reads the body and answers a constant."""
     app = FastAPI()
 
     @app.post("/nothing", response_class=Response)
