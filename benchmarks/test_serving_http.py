@@ -21,7 +21,7 @@ from benchmarks.test_single_row import LOAN, MODELS, files_of, microseconds, sco
 from millrace.domain.golden import synthetic_rows
 
 PAIRS = 5
-SECONDS = 3
+SECONDS = 2
 CONNECTIONS = 8
 ROWS = 1_000
 REQUESTS = 1_000_000

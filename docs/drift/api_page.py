@@ -6,6 +6,7 @@ from docs.drift.markdown import table
 from serving.app import create_app
 from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
+from serving.older_clients import ANSWER as OLDER_ANSWER
 from serving.openapi import ANSWER, ANSWERS, FACTOR, MODEL, WARNING
 from serving.refusals import DETAILS_SCHEMA
 
@@ -25,6 +26,11 @@ at most {MAX_BODY_BYTES:,} bytes. `?explain=false` leaves the contributing facto
 ROWS = """\
 A row that was predicted has the keys of one prediction without those of the model, and `row`, its position in the
 request. A row that breaks the contract has `row` and `errors`.
+"""
+
+OLDER = """\
+Services with one model had `POST /predict`, `POST /api/v1/predict` and `GET /model_info`. Here these mean the only problem that
+is served, or `MILLRACE_DEFAULT_PROBLEM`. The request is one row as above, a refusal is as below, the answer is short:
 """
 
 
@@ -52,6 +58,9 @@ def api_page() -> str:
             "## Many predictions\n",
             _fields(ANSWERS),
             ROWS,
+            "## Older clients\n",
+            OLDER,
+            _fields(OLDER_ANSWER),
             "## An error\n\nEvery answer that is no success has this shape (RFC 9457).\n",
             _fields(DETAILS_SCHEMA),
             "Each of `errors`:\n",
