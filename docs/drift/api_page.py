@@ -29,8 +29,8 @@ request. A row that breaks the contract has `row` and `errors`.
 """
 
 OLDER = """\
-Services with one model had `POST /predict`, `POST /api/v1/predict` and `GET /model_info`. Here these mean the only problem that
-is served, or `MILLRACE_DEFAULT_PROBLEM`. The request is one row as above, a refusal is as below, the answer is short:
+Services with one model had `POST /predict`, `POST /api/v1/predict` and `GET /model_info`. Here these mean the only
+problem that is served, or `MILLRACE_DEFAULT_PROBLEM`. The request is one row as above, a refusal is as below, the answer is short:
 """
 
 
