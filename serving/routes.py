@@ -12,6 +12,7 @@ from millrace.contract.errors import did_you_mean
 from serving.answers import answer, model_block
 from serving.bodies import read_body
 from serving.champion import InForce, Watch
+from serving.led import history_block
 from serving.observing import Figures
 from serving.openapi import ANSWER_SCHEMA, ANY_ROWS, PREDICT, problem_answers
 from serving.refusals import RefusedError
@@ -80,7 +81,8 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
         response_class=Response,
     )
     async def model(request: Request) -> Response:
-        return _json(to_json(facts(_served(watch, request))))
+        served = _served(watch, request)
+        return _json(to_json(facts(served) | history_block(watch, served.champion.problem)))
 
     @router.get(
         "/v1/models/{problem}/schema",
@@ -110,22 +112,27 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
             figures.generation.labels(champion.problem, champion.version).set(champion.generation)
         figures.behind.set(len(watch.behind))
         figures.watch_trouble.set(watch.trouble is not None)
+        figures.from_cache.set(len(watch.from_cache))
+        figures.cache_trouble.set(watch.cache.trouble is not None)
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
 def readiness(watch: Watch) -> dict[str, Any]:
-    """Ready: the champions were looked up once, and each problem has a model in force, if an older one.
+    """Ready: the champions were looked up once, and each problem has a model in force, if an older one; or the database
+    is away since this replica started, and the cache on its disk remembers some.
 
     A replica that keeps an older champion stays in service and says so: taking it out would serve nobody better.
     """
     missing = sorted(name for name in watch.behind if name not in watch.in_force)
     return {
-        "ready": watch.looked and not missing,
+        "ready": (watch.looked or bool(watch.from_cache)) and not missing,
         "replica": watch.replica,
         "serves": {name: served.champion.version for name, served in watch.in_force.items()},
         "not_loaded": {name: f"version {late.champion.version}: {late.why}" for name, late in watch.behind.items()},
+        "from_cache": {name: since.isoformat(timespec="seconds") for name, since in watch.from_cache.items()},
+        "cache_trouble": watch.cache.trouble,
         "trouble": watch.trouble or (None if watch.looked else "the champions were not looked up yet"),
     }
 

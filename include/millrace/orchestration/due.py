@@ -9,6 +9,7 @@ from airflow.sdk import get_current_context
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.steps.held import held
 from millrace.steps.pending import PENDING
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ def due_runs(problems: list[Problem]) -> dict[str, list[Any]]:
                 log.exception("Cannot tell whether %s of %s is behind", stage, problem.problem)
                 unknown.append(f"{stage} of {problem.problem} ({type(error).__name__})")
                 continue
+            if stage == "deploy" and why is None and (words := held(problem.problem)):
+                log.info("Nothing of %s is deployed: it is %s", problem.problem, words)
             if why is None:
                 continue
             dag_id = names.dag_id(problem.problem, stage)
