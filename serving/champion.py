@@ -86,11 +86,11 @@ def _in_words(error: Exception) -> str:
 class Watch:
     """What this replica serves. Requests read `in_force`, a mapping that is replaced and never changed.
 
-    Whatever fails here (no database, no object store, a damaged package) leaves in force what is in force. Where nothing
-    is, what the cache remembers comes in, until the database's word can be followed.
+    Whatever fails here (no database, no object store, a damaged package) leaves in force what is in force. Where
+    nothing is, what the cache remembers comes in, until the database's word can be followed.
     """
 
-    def __init__(  # noqa: PLR0913 -- what it sees of the world, each replaced in tests
+    def __init__(
         self,
         replica: str,
         *,

@@ -1,4 +1,4 @@
-"""Which versions of a problem led, as GET /v1/models/{problem} tells it: from what the watch saw, never from a query."""
+"""Which versions of a problem led, as GET /v1/models/{problem} tells it: what the watch saw, never a query."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ LAST = 50
 
 
 def history_block(watch: Watch, problem: str) -> dict[str, Any]:
-    """`history`, null where the database was not seen since this replica started, and a word why it may be incomplete."""
+    """`history`, null where the database was not seen since this replica started; and why it may be incomplete."""
     reigns = watch.histories.get(problem)
     note = watch.trouble or (None if reigns is not None else "the champions were not looked up yet")
     told = [

@@ -1,9 +1,9 @@
 """The packages that this replica has put in force, on its own disk: what it serves while database or store are away.
 
-`<folder>/<problem>/champion.json` is the champion's row, `<folder>/<problem>/<content hash>/` the files of a package, data
-only. Each appears by a rename, whole and on the disk, or not at all. Of a problem two contents are kept: the one in force,
-and the former one, so that a rollback takes neither network nor store. Nothing read here is trusted: who reads a package
-checks its hashes as if it came from the store.
+`<folder>/<problem>/champion.json` is the champion's row, `<folder>/<problem>/<content hash>/` the files of a package,
+data only. Each appears by a rename, whole and on the disk, or not at all. Of a problem two contents are kept: the one
+in force, and the former one, so that a rollback takes neither network nor store. Nothing read here is trusted: who
+reads a package checks its hashes as if it came from the store.
 """
 
 import os

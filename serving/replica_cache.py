@@ -1,4 +1,4 @@
-"""The cache of packages as the watch of a replica uses it: a disk that fails, or what it damaged, is told and stops nothing."""
+"""The cache of packages as a replica uses it: a disk that fails, or what it damaged, is told and stops nothing."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable

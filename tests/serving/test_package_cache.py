@@ -44,7 +44,9 @@ def test_the_former_content_is_kept_and_older_ones_go(world: World) -> None:
     assert package_cache.read(world.cache, "diabetes", first) is None
 
 
-def test_a_write_that_was_killed_leaves_what_was_and_is_cleared_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_was_killed_leaves_what_was_and_is_cleared_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = put(world, seed=1, version=1)
 
     def killed(_from: Path, _to: Path) -> Path:

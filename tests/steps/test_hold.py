@@ -1,4 +1,4 @@
-"""A rollback holds its problem: nothing is promoted by itself until a person releases it, and one order holds for all."""
+"""A rollback holds its problem: nothing is promoted by itself until it is released, and one order holds for all."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -156,7 +156,11 @@ def test_of_two_promotions_at_once_one_order_is_kept(problem: str, _round: int) 
     found = together(*(partial(move_champion, problem, 3, actor=who, reason="the gate") for who in ("a", "b", "c")))
     moved = [one for one in found if isinstance(one, dict) and one["moved"]]
     assert len(moved) == 1
-    assert all(isinstance(one, LostRaceError) or (isinstance(one, dict) and not one["moved"]) for one in found if one != moved[0])
+    assert all(
+        isinstance(one, LostRaceError) or (isinstance(one, dict) and not one["moved"])
+        for one in found
+        if one != moved[0]
+    )
     assert live(problem) == (3, 3)
     assert [one.generation for one in champions.history(problem)] == [3, 2, 1]
 

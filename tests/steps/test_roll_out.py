@@ -333,7 +333,7 @@ def test_a_rollback_said_again_finishes_and_goes_no_version_further(
     for version in (1, 2, 3):
         serve(problem, version)
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("millrace.steps.roll_back.await_fleet", killed)

@@ -90,7 +90,7 @@ def history(problem: str) -> list[Champion]:
     return [Champion(**row) for row in rows]
 
 
-def move(  # noqa: PLR0913 -- one row of a table
+def move(
     problem: str,
     *,
     version: int,

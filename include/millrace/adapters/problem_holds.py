@@ -20,6 +20,7 @@ class ProblemHold:
     release_reason: str | None
     released_at: datetime | None
 
+
 def place(connection: Connection[DictRow], problem: str, *, actor: str, reason: str) -> None:
     """Hold a problem, in the transaction of the rollback that asks for it. Held twice, the first hold stays."""
     connection.execute(

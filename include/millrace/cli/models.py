@@ -167,7 +167,7 @@ def rollback(
     actor: Actor = "",
     to_version: Annotated[int | None, typer.Option(help="Default: the champion before this one.")] = None,
 ) -> None:
-    """Put an earlier version back; the one that was live is barred, and nothing is promoted until `millrace release`."""
+    """Put an earlier version back; what was live is barred, and nothing is promoted until `millrace release`."""
     from millrace.steps.roll_back import roll_back
 
     console.print_json(data=roll_back(problem, to_version=to_version, actor=who(actor), reason=reason))

@@ -34,7 +34,7 @@ def version_to_deploy(problem: str, *, asked: int | None = None) -> int | None:
     return None
 
 
-def move_champion(  # noqa: PLR0913
+def move_champion(
     problem: str, version: int, *, actor: str, reason: str, rollback: bool = False, by_name: bool = False
 ) -> dict[str, Any]:
     """Put a version in force, and show it to people in MLflow. Repeating it after a kill changes nothing.
@@ -46,7 +46,7 @@ def move_champion(  # noqa: PLR0913
     return moved
 
 
-def put_in_force(  # noqa: PLR0913
+def put_in_force(
     problem: str,
     version: int,
     *,

@@ -1,4 +1,4 @@
-"""How the versions of a problem came to their states, bars and holds too, and the way out of a refusal: for a person."""
+"""How the versions of a problem came to their states, bars and holds too, and the way out of a refusal: for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
