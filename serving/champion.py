@@ -1,5 +1,6 @@
 """The champions in force: looked up once in a while, loaded aside, checked, then swapped in whole or not at all."""
 
+import json
 import logging
 import threading
 import time
@@ -12,8 +13,9 @@ from typing import Protocol
 from millrace.adapters.champions import Champion
 from millrace.adapters.reigns import Reign
 from millrace.contract.errors import MillraceError
-from millrace.domain.package import Package
+from millrace.domain.package import REFERENCE, Package
 from millrace.domain.scoring import Scorer
+from millrace.domain.training_range import Look, compile_look
 from millrace.domain.verification import verified_package
 from serving.package_cache import Entry
 from serving.replica_cache import ReplicaCache
@@ -33,6 +35,8 @@ class InForce:
     package: Package
     scorer: Scorer
     request: RequestModel
+    look: Look
+    """What of a row no training row was like."""
     loaded_at: datetime
 
 
@@ -69,7 +73,14 @@ def load(champion: Champion, files: Mapping[str, bytes], warm_up: Callable[[InFo
         MillraceError: If they are not the package that was registered, or it does not answer its own golden rows.
     """
     package = verified_package(files, champion.content_hash)
-    loaded = InForce(champion, package, Scorer(package), request_model(package.problem), datetime.now(UTC))
+    loaded = InForce(
+        champion,
+        package,
+        Scorer(package),
+        request_model(package.problem),
+        compile_look(json.loads(package.files[REFERENCE])),
+        datetime.now(UTC),
+    )
     warm_up(loaded)
     return loaded
 

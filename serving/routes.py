@@ -1,72 +1,25 @@
-"""The routes. Each reads the mapping of champions in force once, so that a request sees one champion, whole."""
+"""The routes of a replica: those that predict, what it tells of its models, its health."""
 
 from typing import Any
 
-import anyio
 from fastapi import APIRouter, Request, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
 
-from millrace.contract.errors import did_you_mean
-from serving.answers import answer, model_block
-from serving.bodies import read_body
-from serving.champion import InForce, Watch
+from serving.answers import model_block
+from serving.champion import Watch
 from serving.led import history_block
 from serving.observing import Figures
-from serving.openapi import ANSWER_SCHEMA, ANY_ROWS, PREDICT, problem_answers
-from serving.refusals import RefusedError
+from serving.openapi import PROBLEM, problem_answers
+from serving.predicting import predicting, served_by
 from serving.schemas import facts, request_schema
-
-INLINE_BYTES = 2_048
-"""A longer body holds many rows, which are scored in a thread: the others must not wait for them."""
-SCORING_THREADS = 2
-
-# Told here and read from the path, not declared as an argument: FastAPI would validate it anew at each request, and
-# promise a 422 in a shape of its own.
-OF_A_PROBLEM: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": "problem",
-            "in": "path",
-            "required": True,
-            "description": "Name of the problem",
-            "schema": {"type": "string"},
-        }
-    ]
-}
 
 
 def routes(watch: Watch, figures: Figures) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
-    threads = anyio.CapacityLimiter(SCORING_THREADS)
-
-    @router.post(
-        PREDICT,
-        summary="Predict rows of any problem",
-        tags=["models"],
-        responses={
-            200: {"description": "One prediction a row", "content": {"application/json": {"schema": ANSWER_SCHEMA}}},
-            **problem_answers(400, 404, 413, 415, 422),
-        },
-        openapi_extra={
-            **OF_A_PROBLEM,
-            "requestBody": {"required": True, "content": {"application/json": {"schema": ANY_ROWS}}},
-        },
-        response_class=Response,
-    )
-    async def predict(request: Request) -> Response:
-        served = _served(watch, request)
-        body = await read_body(request)
-        if len(body) <= INLINE_BYTES:
-            content, rows = answer(served, body)
-        else:
-            content, rows = await anyio.to_thread.run_sync(answer, served, body, limiter=threads)
-        problem, version = served.champion.problem, served.champion.version
-        figures.predictions(problem, version).inc(rows)
-        request.scope["millrace.told"] = {"problem": problem, "version": version, "rows": rows}
-        return _json(content)
+    router.include_router(predicting(watch, figures))
 
     @router.get("/v1/models", summary="The champions in force", tags=["models"], response_class=Response)
     async def models() -> Response:
@@ -77,11 +30,11 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
         summary="One champion: version, lineage, what it takes and how it answers",
         tags=["models"],
         responses=problem_answers(404),
-        openapi_extra=OF_A_PROBLEM,
+        openapi_extra={"parameters": [PROBLEM]},
         response_class=Response,
     )
     async def model(request: Request) -> Response:
-        served = _served(watch, request)
+        served = served_by(watch, request)
         return _json(to_json(facts(served) | history_block(watch, served.champion.problem)))
 
     @router.get(
@@ -89,11 +42,11 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
         summary="JSON Schema of the request",
         tags=["models"],
         responses=problem_answers(404),
-        openapi_extra=OF_A_PROBLEM,
+        openapi_extra={"parameters": [PROBLEM]},
         response_class=Response,
     )
     async def schema(request: Request) -> Response:
-        return _json(to_json(request_schema(_served(watch, request))))
+        return _json(to_json(request_schema(served_by(watch, request))))
 
     @router.get("/healthz", summary="Is the process alive?", tags=["health"])
     async def healthz() -> dict[str, str]:
@@ -135,21 +88,6 @@ def readiness(watch: Watch) -> dict[str, Any]:
         "cache_trouble": watch.cache.trouble,
         "trouble": watch.trouble or (None if watch.looked else "the champions were not looked up yet"),
     }
-
-
-def _served(watch: Watch, request: Request) -> InForce:
-    problem: str = request.path_params["problem"]
-    served = watch.in_force.get(problem)
-    if served is None:
-        known = list(watch.in_force)
-        raise RefusedError(
-            404,
-            "No such problem is served here",
-            found=problem[:60],
-            expected=did_you_mean(problem, known) if known else "no problem has a champion yet",
-            fix="GET /v1/models lists the problems",
-        )
-    return served
 
 
 def _json(content: bytes, status: int = 200) -> Response:

@@ -6,7 +6,8 @@ from pydantic_core import to_json
 
 from millrace.contract.errors import MillraceError
 from millrace.domain.package import GOLDEN
-from serving.answers import answer
+from serving.answers import Refused, predict_many, predict_one, refusal, told_alone, told_together
+from serving.bodies import JSON, many_rows, one_row
 from serving.champion import InForce
 from serving.refusals import RefusedError
 
@@ -21,8 +22,14 @@ def warm_up(served: InForce) -> None:
     """
     rows = [one["row"] for one in json.loads(served.package.files[GOLDEN])]
     try:
-        for sent in [*([row] for row in rows), *([rows] if rows else [])]:
-            answer(served, to_json({"rows": sent}))
+        for row in rows:
+            to_json(told_alone(served, predict_one(served, one_row(to_json(row)), explain=True)))
+        if rows:
+            found = predict_many(served, many_rows(JSON, to_json({"rows": rows})), explain=True)
+            to_json(told_together(served, found))
+            for one in found:
+                if isinstance(one, Refused):
+                    raise refusal(served, one.faults)
     except RefusedError as error:
         raise MillraceError(
             "The model package refuses its own golden rows",

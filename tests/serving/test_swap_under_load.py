@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from pydantic_core import to_json
@@ -10,8 +11,9 @@ from pydantic_core import to_json
 from millrace.domain.package import GOLDEN, content_hash
 from millrace.domain.scoring import Scorer
 from millrace.domain.verification import verified_package
-from serving.answers import answer
-from serving.champion import Watch
+from serving.answers import Prediction, Refused, predict_many, predict_one, told_together
+from serving.bodies import JSON, many_rows
+from serving.champion import InForce
 from serving.warm_up import warm_up
 from tests.serving.world import World, package
 
@@ -44,7 +46,8 @@ def test_every_answer_comes_from_one_package_whole() -> None:
     def ask() -> list[tuple[int, str, list[float]]]:
         answers = []
         while not stop.is_set():
-            told = json.loads(answer(watch.in_force["diabetes"], body)[0])
+            served = watch.in_force["diabetes"]
+            told = json.loads(to_json(told_together(served, predict_many(served, many_rows(JSON, body), explain=True))))
             probabilities = [one["probability"] for one in told["predictions"]]
             answers.append((told["model"]["version"], told["model"]["content_hash"], probabilities))
         return answers
@@ -71,24 +74,30 @@ def test_every_answer_comes_from_one_package_whole() -> None:
 
 def test_a_package_is_warm_before_it_is_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     """One row and all of them, in each shape that callers send, while the one from before still answers."""
-    world, seen = World(), []
+    world = World()
+    seen: list[tuple[int, int, int]] = []
+    """Version that is warmed up, rows, version in force."""
     watch = world.watch()
     world.deploy("diabetes", package("diabetes"), version=1)
     watch.look()
 
-    def noting(watch: Watch) -> None:
-        def answered(served: object, body: bytes) -> tuple[bytes, int]:
-            content, rows = answer(served, body)  # type: ignore[arg-type]
-            seen.append((rows, watch.in_force["diabetes"].champion.version))
-            return content, rows
+    def in_force_meanwhile() -> int:
+        return watch.in_force["diabetes"].champion.version
 
-        monkeypatch.setattr("serving.warm_up.answer", answered)
+    def one(served: InForce, sent: dict[str, Any], *, explain: bool) -> Prediction:
+        seen.append((served.champion.version, 1, in_force_meanwhile()))
+        return predict_one(served, sent, explain=explain)
 
-    noting(watch)
+    def many(served: InForce, sent: list[Any], *, explain: bool) -> list[Prediction | Refused]:
+        seen.append((served.champion.version, len(sent), in_force_meanwhile()))
+        return predict_many(served, sent, explain=explain)
+
+    monkeypatch.setattr("serving.warm_up.predict_one", one)
+    monkeypatch.setattr("serving.warm_up.predict_many", many)
     world.deploy("diabetes", package("diabetes", seed=2), version=2)
     watch.look()
     golden = len(json.loads(package("diabetes", seed=2)[GOLDEN]))
-    assert seen == [(1, 1)] * golden + [(golden, 1)]
+    assert seen == [(2, 1, 1)] * golden + [(2, golden, 1)]
     assert watch.in_force["diabetes"].champion.version == 2
 
 
