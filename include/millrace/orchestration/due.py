@@ -32,12 +32,12 @@ def due_runs(problems: list[Problem]) -> dict[str, list[Any]]:
         for stage, pending in PENDING.items():
             try:
                 why = pending(problem)
+                if why is None and stage == "deploy" and (words := held(problem.problem)):
+                    log.info("Nothing of %s is deployed: it is %s", problem.problem, words)
             except Exception as error:  # one problem, or one engine, that fails must not stop the others
                 log.exception("Cannot tell whether %s of %s is behind", stage, problem.problem)
                 unknown.append(f"{stage} of {problem.problem} ({type(error).__name__})")
                 continue
-            if stage == "deploy" and why is None and (words := held(problem.problem)):
-                log.info("Nothing of %s is deployed: it is %s", problem.problem, words)
             if why is None:
                 continue
             dag_id = names.dag_id(problem.problem, stage)
