@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, reigns, replica_reports
+from millrace.adapters import champions, package_store, reigns, replica_reports, warehouse
 from millrace.settings import get_settings
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.led import LAST
 from serving.observing import Figures, Observing
@@ -24,8 +25,12 @@ from serving.routes import routes
 from serving.warm_up import warm_up
 
 
-def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch; it looks by itself if it is told how often."""
+def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
+    """The application over a watch; it looks by itself if it is told how often.
+
+    Args:
+        read_row: What the warehouse holds of a row.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +49,7 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures))
+    app.include_router(routes(watch, figures, read_row))
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -104,7 +109,7 @@ def _replica() -> FastAPI:
         warm_up=warm_up,
         cache=settings.packages_of(settings.replica),
     )
-    return create_app(watch, look_every_seconds=settings.prediction_reports_seconds)
+    return create_app(watch, read_row=warehouse.serving_row, look_every_seconds=settings.prediction_reports_seconds)
 
 
 app = _replica()

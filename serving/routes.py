@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
 
 from serving.answers import model_block
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.led import history_block
 from serving.observing import Figures
@@ -16,10 +17,10 @@ from serving.predicting import predicting, served_by
 from serving.schemas import facts, request_schema
 
 
-def routes(watch: Watch, figures: Figures) -> APIRouter:
+def routes(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
-    router.include_router(predicting(watch, figures))
+    router.include_router(predicting(watch, figures, read_row))
 
     @router.get("/v1/models", summary="The champions in force", tags=["models"], response_class=Response)
     async def models() -> Response:

@@ -31,7 +31,7 @@ request. A row that breaks the contract has `row` and `errors`.
 
 def api_page() -> str:
     """The page."""
-    document = create_app(_watch_of_nothing()).openapi()
+    document = create_app(_watch_of_nothing(), read_row=lambda _problem, _key: None).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()

@@ -19,8 +19,8 @@ def world() -> World:
     return world
 
 
-def told(watch: Watch) -> dict[str, Any]:
-    answer = TestClient(create_app(watch)).get("/v1/models/diabetes")
+def told(watch: Watch, world: World) -> dict[str, Any]:
+    answer = TestClient(create_app(watch, read_row=world.read_row)).get("/v1/models/diabetes")
     assert answer.status_code == 200
     body: dict[str, Any] = answer.json()
     return body
@@ -29,12 +29,12 @@ def told(watch: Watch) -> dict[str, Any]:
 def test_a_model_tells_who_led_from_when_to_when(world: World) -> None:
     watch = world.watch()
     watch.look()
-    second, first = told(watch)["history"]
+    second, first = told(watch, world)["history"]
     assert (first["version"], second["version"]) == (1, 2)
     assert first["to"] == second["from"]
     assert second["to"] is None
     assert (second["actor"], second["reason"]) == ("test", "because")
-    assert told(watch)["history_note"] is None
+    assert told(watch, world)["history_note"] is None
 
 
 def test_a_move_that_the_replica_sees_is_told(world: World) -> None:
@@ -42,7 +42,7 @@ def test_a_move_that_the_replica_sees_is_told(world: World) -> None:
     watch.look()
     world.deploy("diabetes", package("diabetes"), version=1)
     watch.look()
-    assert [one["version"] for one in told(watch)["history"]] == [1, 2, 1]
+    assert [one["version"] for one in told(watch, world)["history"]] == [1, 2, 1]
 
 
 def test_where_the_database_was_never_seen_it_is_null_and_says_why(world: World) -> None:
@@ -50,7 +50,7 @@ def test_where_the_database_was_never_seen_it_is_null_and_says_why(world: World)
     world.database_away = True
     watch = world.watch()
     watch.look()
-    answer = told(watch)
+    answer = told(watch, world)
     assert answer["history"] is None
     assert "Postgres is away" in answer["history_note"]
 
@@ -60,6 +60,6 @@ def test_while_the_database_is_away_what_was_seen_is_told_and_that_it_may_be_old
     watch.look()
     world.database_away = True
     watch.look()
-    answer = told(watch)
+    answer = told(watch, world)
     assert [one["version"] for one in answer["history"]] == [2, 1]
     assert "Postgres is away" in answer["history_note"]

@@ -52,7 +52,7 @@ def test_with_everything_away_it_serves_the_last_version_and_says_so(world: Worl
     assert told["ready"]
     assert told["from_cache"] == {"diabetes": watch.from_cache["diabetes"].isoformat(timespec="seconds")}
     assert "Postgres is away" in told["trouble"]
-    client = TestClient(create_app(watch))
+    client = TestClient(create_app(watch, read_row=world.read_row))
     assert "millrace_champions_from_cache 1.0" in client.get("/metrics").text
 
 
