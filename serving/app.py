@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
@@ -12,15 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, replica_reports, warehouse
+from millrace.adapters import champions, package_store, reigns, replica_reports, warehouse
 from millrace.settings import get_settings
 from serving.by_key import ReadRow
 from serving.champion import Watch
+from serving.led import LAST
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 from serving.short_way import GONE, ShortWay
+from serving.warm_up import warm_up
 
 
 def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
@@ -103,6 +106,9 @@ def _replica() -> FastAPI:
         champions=champions.all_champions,
         fetch=package_store.get,
         report=replica_reports.report,
+        history=partial(reigns.reigns, last=LAST),
+        warm_up=warm_up,
+        cache=settings.packages_of(settings.replica),
     )
     return create_app(watch, read_row=warehouse.serving_row, look_every_seconds=settings.prediction_reports_seconds)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from docs.drift.markdown import table
+from millrace.settings import get_settings
 from serving.app import create_app
 from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
@@ -74,4 +75,12 @@ def _watch_of_nothing() -> Watch:
     def report(*_told: object, **_more: object) -> None:
         raise AssertionError("no replica runs here")
 
-    return Watch("docs", champions=list, fetch=lambda _uri: {}, report=report)
+    return Watch(
+        "docs",
+        champions=list,
+        fetch=lambda _uri: {},
+        report=report,
+        history=lambda _problem: [],
+        warm_up=lambda _served: None,
+        cache=get_settings().packages_of("docs"),
+    )

@@ -1,17 +1,21 @@
 """A small world around a replica: champions and packages in memory, in place of Postgres and S3."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from millrace.adapters.champions import Champion
+from millrace.adapters.reigns import Reign
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
 from millrace.domain.package import content_hash
 from millrace.settings import ROOT
 from serving.champion import Watch
+from serving.warm_up import warm_up
 from tests.domain.sample_package import sample_package
 
 PROBLEMS = ROOT / "include" / "problems"
@@ -42,12 +46,22 @@ class World:
     store_away: bool = False
     fetched: int = 0
     now: float = 0.0
+    histories: dict[str, list[Reign]] = field(default_factory=dict)
+    room: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
+
+    @property
+    def cache(self) -> Path:
+        """The replica's disk, which outlives it."""
+        return Path(self.room.name) / "packages"
 
     def deploy(self, name: str, files: dict[str, bytes], *, version: int = 1, gold: str | None = None) -> Champion:
         old = self.champions.get(name)
         uri = f"s3://models/{name}/packages/{version}/"
         self.store[uri] = files
         generation = old.generation + 1 if old else 1
+        now = datetime.now(UTC)
+        before = [replace(one, until=one.until or now) for one in self.histories.get(name, [])]
+        self.histories[name] = [Reign(version, generation, now, None, "test", "because"), *before]
         self.champions[name] = Champion(
             name,
             version,
@@ -57,13 +71,22 @@ class World:
             old.generation if old else None,
             "test",
             "because",
-            datetime.now(UTC),
+            now,
             gold,
         )
         return self.champions[name]
 
     def watch(self) -> Watch:
-        return Watch("replica", champions=self._all, fetch=self._fetch, report=self._report, clock=lambda: self.now)
+        return Watch(
+            "replica",
+            champions=self._all,
+            fetch=self._fetch,
+            report=self._report,
+            history=self._history,
+            warm_up=warm_up,
+            cache=self.cache,
+            clock=lambda: self.now,
+        )
 
     def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
         if self.database_away:
@@ -80,6 +103,11 @@ class World:
         if self.store_away:
             raise away("MinIO")
         return self.store[uri]
+
+    def _history(self, name: str) -> list[Reign]:
+        if self.database_away:
+            raise away("Postgres")
+        return self.histories[name]
 
     def _report(self, _replica: str, name: str, **told: Any) -> None:
         self.reports.append((name, told["version"], told["error"]))
