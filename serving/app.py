@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -17,12 +18,15 @@ from millrace.settings import get_settings
 from serving.champion import Watch
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
+from serving.prediction_routes import RETRY_SECONDS
 from serving.refusals import RefusedError, response
 from serving.routes import routes
+from serving.spool_folder import SpoolError
+from serving.storing import SpooledStore, Store
 
 
-def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch; it looks by itself if it is told how often."""
+def create_app(watch: Watch, *, store: Store, look_every_seconds: float | None = None) -> FastAPI:
+    """The application over a watch and a store; the watch looks by itself if it is told how often."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -30,8 +34,13 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         if look_every_seconds is not None:
             # A thread of its own: loading a package must not hold up requests.
             threading.Thread(target=watch.run, args=(stop, look_every_seconds), name="watch", daemon=True).start()
-        yield
-        stop.set()
+        store.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            # In a thread: shipping the rest takes seconds.
+            await anyio.to_thread.run_sync(store.stop)
 
     figures = Figures()
     app = FastAPIOffline(
@@ -41,9 +50,10 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures))
+    app.include_router(routes(watch, figures, store))
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(SpoolError, _not_kept)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: openapi(app, watch)  # type: ignore[method-assign]
@@ -53,6 +63,21 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
 def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return response(error)
+
+
+def _not_kept(_request: Request, error: Exception) -> Response:
+    """What cannot be kept is not answered."""
+    assert isinstance(error, SpoolError)
+    return response(
+        RefusedError(
+            503,
+            error.problem,
+            found=error.found,
+            expected="room to keep the prediction before it is answered",
+            fix="send the request again later; the operators see why in /readyz",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        )
+    )
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -98,7 +123,8 @@ def _replica() -> FastAPI:
         fetch=package_store.get,
         report=replica_reports.report,
     )
-    return create_app(watch, look_every_seconds=settings.prediction_reports_seconds)
+    store = SpooledStore(settings)
+    return create_app(watch, store=store, look_every_seconds=settings.prediction_reports_seconds)
 
 
 app = _replica()

@@ -8,11 +8,12 @@ import psycopg
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from millrace.contract.errors import MillraceError, did_you_mean
+from millrace.contract.errors import MillraceError
 from serving.champion import Watch
-from serving.openapi import problem_answers
+from serving.openapi import PROBLEM, problem_answers
+from serving.predicting import served_by
 from serving.prediction_queries import AN_ID, MOST, USUAL, id_of, listing_of
-from serving.prediction_schemas import LISTED, ONE
+from serving.prediction_schemas import PAGE, STORED
 from serving.receipts import Receipt, receipt
 from serving.refusals import RefusedError
 from serving.storing import Store
@@ -44,14 +45,14 @@ def prediction_routes(watch: Watch, store: Store, *, receipt_of: Receipt = recei
         summary="Stored predictions, the newest first",
         tags=["predictions"],
         responses={
-            200: {"description": "A page", "content": {"application/json": {"schema": LISTED}}},
+            200: {"description": "A page", "content": {"application/json": {"schema": PAGE}}},
             **problem_answers(404, 422, 503),
         },
-        openapi_extra={"parameters": [_PROBLEM, *_PARAMETERS]},
+        openapi_extra={"parameters": [PROBLEM, *FILTERS]},
         response_class=Response,
     )
     async def predictions(request: Request) -> Response:
-        problem = _problem(watch, request)
+        problem = served_by(watch, request).champion.problem
         wanted, limit = listing_of(request.query_params.multi_items())
         # One more than asked for tells whether there is another page.
         found = await read(lambda: store.newest(problem, wanted, limit + 1))
@@ -66,15 +67,15 @@ def prediction_routes(watch: Watch, store: Store, *, receipt_of: Receipt = recei
         responses={
             200: {
                 "description": "The prediction with its receipt",
-                "content": {"application/json": {"schema": ONE}},
+                "content": {"application/json": {"schema": STORED}},
             },
             **problem_answers(404, 422, 503),
         },
-        openapi_extra={"parameters": [_PROBLEM, _ID]},
+        openapi_extra={"parameters": [PROBLEM, _ID]},
         response_class=Response,
     )
     async def prediction(request: Request) -> Response:
-        problem = _problem(watch, request)
+        problem = served_by(watch, request).champion.problem
         wanted = id_of(request.path_params["prediction_id"])
         found = await read(lambda: store.by_id(problem, wanted))
         if found is None:
@@ -109,20 +110,6 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _problem(watch: Watch, request: Request) -> str:
-    problem: str = request.path_params["problem"]
-    if problem not in watch.in_force:
-        known = list(watch.in_force)
-        raise RefusedError(
-            404,
-            "No such problem is served here",
-            found=problem[:60],
-            expected=did_you_mean(problem, known) if known else "no problem has a champion yet",
-            fix="GET /v1/models lists the problems",
-        )
-    return problem
-
-
 def _unavailable(found: str, fix: str) -> NoReturn:
     raise RefusedError(
         503,
@@ -142,17 +129,10 @@ def _query(name: str, schema: dict[str, Any], words: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": words, "schema": schema}
 
 
-_PROBLEM = {
-    "name": "problem",
-    "in": "path",
-    "required": True,
-    "description": "Name of the problem",
-    "schema": {"type": "string"},
-}
 _UUID7 = {"type": "string", "format": "uuid"}
 _ID = {"name": "prediction_id", "in": "path", "required": True, "description": AN_ID, "schema": _UUID7}
 _TIME = {"type": "string", "format": "date-time"}
-_PARAMETERS = [
+FILTERS = [
     _query("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, "How many at most"),
     _query("cursor", _UUID7, "next_cursor of the page before"),
     _query("since", _TIME, "Not earlier than this"),

@@ -30,7 +30,7 @@ _PROPERTIES: dict[str, Any] = {
     "key_id": {"type": ["string", "null"], "description": "The client of the API key"},
     "latency_seconds": {"type": "number", "minimum": 0, "description": "Of the whole request"},
 }
-_RECEIPT = {
+RECEIPT = {
     "type": "object",
     "required": ["version", "content_hash", "package", "training_run", "gold", "bronze", "trouble"],
     "properties": {
@@ -57,12 +57,12 @@ _RECEIPT = {
         "trouble": {"type": ["string", "null"], "description": "Why something is null that should not be"},
     },
 }
-ONE: dict[str, Any] = {
+STORED: dict[str, Any] = {
     "type": "object",
     "required": [*_PROPERTIES, "receipt"],
-    "properties": {**_PROPERTIES, "receipt": _RECEIPT},
+    "properties": {**_PROPERTIES, "receipt": RECEIPT},
 }
-LISTED: dict[str, Any] = {
+PAGE: dict[str, Any] = {
     "type": "object",
     "required": ["predictions", "next_cursor"],
     "properties": {

@@ -1,6 +1,6 @@
 """Where predictions go before their answer leaves, and where they are read again: the spool, then the warehouse."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -35,6 +35,9 @@ class StoreState:
         return self.waiting_bytes >= 0.99 * self.limit_bytes
 
 
+Keep = Callable[[AnsweredRequest], None]
+
+
 class Store(Protocol):
     """What the application needs. A test has one in memory; the application of a replica has `SpooledStore`."""
 
@@ -53,15 +56,30 @@ class Store(Protocol):
 
 
 class SpooledStore:
-    """Keeps in the spool, ships to the warehouse, reads from there."""
+    """Keeps in the spool, ships to the warehouse, reads from there. The spool is open from `start` to `stop`."""
 
-    def __init__(self, spool: Spool) -> None:
-        self._spool, self._shipping = spool, Shipping(spool, to_the_warehouse)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._spool: Spool
+        self._shipping: Shipping
 
     def start(self) -> None:
+        """Open the spool of this replica and go on shipping.
+
+        Raises:
+            MillraceError: If another process has it open, or it cannot be written.
+        """
+        settings = self._settings
+        self._spool = Spool(
+            settings.spool_folder / settings.replica,
+            limit_bytes=settings.spool_limit_bytes,
+            sync_each_write=settings.spool_sync_each_answer,
+        )
+        self._shipping = Shipping(self._spool, to_the_warehouse)
         self._shipping.start()
 
     def stop(self) -> None:
+        """Ship what can be shipped within seconds, and close the spool."""
         self._shipping.stop()
         self._spool.close()
 
@@ -102,14 +120,3 @@ class SpooledStore:
         if request is None or request.problem != problem:
             return None
         return next((row for row in prediction_store.rows_of(request) if row["id"] == wanted), None)
-
-
-def of_settings(settings: Settings) -> SpooledStore:
-    """The store of this replica."""
-    return SpooledStore(
-        Spool(
-            settings.spool_folder / settings.replica,
-            limit_bytes=settings.spool_limit_bytes,
-            sync_each_write=settings.spool_sync_each_answer,
-        )
-    )

@@ -55,7 +55,7 @@ def postgres_alone(folder: Path) -> Iterator[Alone]:
     environment = {
         "MILLRACE_HOME": str(folder),
         "MILLRACE_ENV_FILE": str(folder / ".env"),
-        "MILLRACE_PORT_OFFSET": str(_free_offset()),
+        "MILLRACE_PORT_OFFSET": str(free_port() - STANDARD_PORTS["postgres"]),
     }
     with pytest.MonkeyPatch.context() as patched:
         for name, value in environment.items():
@@ -77,10 +77,14 @@ def postgres_alone(folder: Path) -> Iterator[Alone]:
     get_settings.cache_clear()
 
 
-def _free_offset() -> int:
-    """So that the port of Postgres is free."""
-    for offset in range(17_000, 17_400):
+def free_port(first: int = 25_000) -> int:
+    """A port below those of outgoing connections: a client that tries a dead port there may meet itself."""
+    for port in range(first, first + 1_000):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", STANDARD_PORTS["postgres"] + offset)) != 0:
-                return offset
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
     raise AssertionError("no free port")

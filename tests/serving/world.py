@@ -4,14 +4,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
+from uuid import UUID
 
 from millrace.adapters.champions import Champion
+from millrace.adapters.prediction_store import Wanted, rows_of
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
 from millrace.domain.package import content_hash
+from millrace.domain.prediction_record import AnsweredRequest, as_bytes, from_bytes
 from millrace.settings import ROOT
 from serving.champion import Watch
+from serving.storing import StoreState
 from tests.domain.sample_package import sample_package
 
 PROBLEMS = ROOT / "include" / "problems"
@@ -76,6 +80,42 @@ class World:
 
     def _report(self, _replica: str, name: str, **told: Any) -> None:
         self.reports.append((name, told["version"], told["error"]))
+
+
+@dataclass
+class Kept:
+    """A store in memory: what was kept, and what a test says of it."""
+
+    requests: list[AnsweredRequest] = field(default_factory=list)
+    refuses: Exception | None = None
+    trouble: str | None = None
+    waiting_bytes: int = 0
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def keep(self, request: AnsweredRequest) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        # As it comes out of the spool again.
+        self.requests.append(from_bytes(as_bytes(request)))
+
+    def state(self) -> StoreState:
+        rows = sum(len(one.predictions) for one in self.requests)
+        return StoreState(rows, self.waiting_bytes, 1_000, 0.0, 0, 0, self.trouble)
+
+    def newest(self, problem: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+        if self.refuses is not None:
+            raise self.refuses
+        rows = [row for one in self.requests if one.problem == problem for row in rows_of(one)]
+        before = [row for row in rows if wanted.before is None or row["id"] < wanted.before]
+        return sorted(before, key=lambda row: row["id"], reverse=True)[:limit]
+
+    def by_id(self, problem: str, wanted: UUID) -> dict[str, Any] | None:
+        return next((row for row in self.newest(problem, Wanted(), 10_000) if row["id"] == wanted), None)
 
 
 def away(what: str) -> MillraceError:

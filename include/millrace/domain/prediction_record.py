@@ -11,8 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from millrace.contract.errors import MillraceError
-from millrace.contract.problem import Problem
-from millrace.contract.source import Scalar
+from millrace.contract.source import Column, Scalar
 from millrace.domain.uuid7 import day_of, time_of
 
 LONGEST_ENTITY = 500
@@ -89,10 +88,9 @@ def from_bytes(line: bytes) -> AnsweredRequest:
         ) from error
 
 
-def storable_features(problem: Problem, row: Mapping[str, Scalar | None]) -> Mapping[str, Scalar | None]:
-    """The row without its sensitive columns, and without any that the contract does not know."""
-    columns = problem.columns() | problem.gold_columns()
-    return {name: value for name, value in row.items() if name in columns and not columns[name].sensitive}
+def storable_columns(columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Of the columns of a request, those that may be kept: a sensitive one never."""
+    return tuple(name for name, column in columns.items() if not column.sensitive)
 
 
 def storable_entity(entity: str) -> str:
