@@ -13,20 +13,24 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, replica_reports
+from millrace.adapters import champions, package_store, replica_reports, warehouse
 from millrace.settings import get_settings
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
-from serving.prediction_routes import RETRY_SECONDS
 from serving.refusals import RefusedError, response
 from serving.routes import routes
-from serving.spool_folder import SpoolError
+from serving.short_way import GONE, ShortWay
 from serving.storing import SpooledStore, Store
 
 
-def create_app(watch: Watch, *, store: Store, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch and a store; the watch looks by itself if it is told how often."""
+def create_app(watch: Watch, *, store: Store, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
+    """The application over a watch and a store; the watch looks by itself if it is told how often.
+
+    Args:
+        read_row: What the warehouse holds of a row.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -50,10 +54,10 @@ def create_app(watch: Watch, *, store: Store, look_every_seconds: float | None =
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures, store))
+    app.include_router(routes(watch, figures, store, read_row))
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
-    app.add_exception_handler(SpoolError, _not_kept)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.openapi = lambda: openapi(app, watch)  # type: ignore[method-assign]
@@ -63,21 +67,6 @@ def create_app(watch: Watch, *, store: Store, look_every_seconds: float | None =
 def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     return response(error)
-
-
-def _not_kept(_request: Request, error: Exception) -> Response:
-    """What cannot be kept is not answered."""
-    assert isinstance(error, SpoolError)
-    return response(
-        RefusedError(
-            503,
-            error.problem,
-            found=error.found,
-            expected="room to keep the prediction before it is answered",
-            fix="send the request again later; the operators see why in /readyz",
-            headers={"Retry-After": str(RETRY_SECONDS)},
-        )
-    )
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -97,8 +86,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    # Nobody is there to read it; the status is for the log.
-    return Response(status_code=499)
+    return Response(status_code=GONE)
 
 
 def _log_to_stdout() -> None:
@@ -123,8 +111,12 @@ def _replica() -> FastAPI:
         fetch=package_store.get,
         report=replica_reports.report,
     )
-    store = SpooledStore(settings)
-    return create_app(watch, store=store, look_every_seconds=settings.prediction_reports_seconds)
+    return create_app(
+        watch,
+        store=SpooledStore(settings),
+        read_row=warehouse.serving_row,
+        look_every_seconds=settings.prediction_reports_seconds,
+    )
 
 
 app = _replica()

@@ -8,6 +8,35 @@ from starlette.requests import Request
 from millrace.domain.prediction_record import AnsweredRequest, PredictionRecord, storable_columns, storable_entity
 from serving.answers import Prediction, Refused, new_id, told_factors
 from serving.champion import InForce
+from serving.refusals import RefusedError
+from serving.spool_folder import SpoolError
+from serving.storing import Keep
+
+RETRY_SECONDS = 5
+
+
+def keep_before_answer(
+    keep: Keep, request: Request, served: InForce, found: Sequence[Prediction | Refused], *, began: float
+) -> None:
+    """Keep a request whose answer is ready to leave.
+
+    Args:
+        began: When the request came, on the clock of `time.perf_counter`.
+
+    Raises:
+        RefusedError: 503, if it cannot be kept: then it must not be answered.
+    """
+    try:
+        keep(kept(request, served, found, began=began))
+    except SpoolError as error:
+        raise RefusedError(
+            503,
+            error.problem,
+            found=error.found,
+            expected="room to keep a prediction before it is answered",
+            fix="send the request again later; /readyz tells the operators more",
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        ) from error
 
 
 def kept(request: Request, served: InForce, found: Sequence[Prediction | Refused], *, began: float) -> AnsweredRequest:

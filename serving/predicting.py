@@ -11,10 +11,24 @@ from pydantic_core import to_json
 from millrace.contract.errors import did_you_mean
 from serving.answers import Prediction, predict_many, predict_one, told_alone, told_row, told_together
 from serving.bodies import JSON, NDJSON, Kind, many_rows, one_row, read_body
+from serving.by_key import ReadRow, predict_by_key, told_by_key
 from serving.champion import InForce, Watch
-from serving.keeping import kept
+from serving.keeping import keep_before_answer
 from serving.observing import Figures
-from serving.openapi import ANSWER, ANSWERS, ANY_ROW, ANY_ROWS, EXPLAIN, PREDICT, PREDICT_MANY, PROBLEM, problem_answers
+from serving.openapi import (
+    ANSWER,
+    ANSWERS,
+    ANY_ROW,
+    ANY_ROWS,
+    EXPLAIN,
+    KEY,
+    KEY_ANSWER,
+    PREDICT,
+    PREDICT_KEY,
+    PREDICT_MANY,
+    PROBLEM,
+    problem_answers,
+)
 from serving.refusals import RefusedError
 from serving.storing import Keep
 
@@ -31,7 +45,7 @@ class Answered(NamedTuple):
     rows: int
 
 
-def predicting(watch: Watch, figures: Figures, keep: Keep) -> APIRouter:
+def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) -> APIRouter:
     """The routes that predict, of one replica."""
     router = APIRouter()
     threads = anyio.CapacityLimiter(SCORING_THREADS)
@@ -63,7 +77,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep) -> APIRouter:
         def answer() -> Answered:
             prediction = predict_one(served, one_row(body), explain=explain)
             answered = Answered(JSON, to_json(told_alone(served, prediction)), rows=1)
-            keep(kept(request, served, [prediction], began=began))
+            keep_before_answer(keep, request, served, [prediction], began=began)
             return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
@@ -102,10 +116,38 @@ def predicting(watch: Watch, figures: Figures, keep: Keep) -> APIRouter:
             else:
                 of_the_model = {"model_version": served.champion.version}
                 content = b"".join(to_json(told_row(one) | of_the_model) + b"\n" for one in found)
-            keep(kept(request, served, found, began=began))
+            keep_before_answer(keep, request, served, found, began=began)
             return Answered(kind, content, predicted)
 
         return await told(served, len(body), answer)
+
+    @router.post(
+        PREDICT_KEY,
+        summary="Predict a row that the warehouse knows, by its key",
+        tags=["models"],
+        responses={
+            200: {"description": "Its prediction", "content": {JSON: {"schema": KEY_ANSWER}}},
+            **problem_answers(400, 404, 409, 413, 415, 422, 503),
+        },
+        openapi_extra={
+            "parameters": [PROBLEM, EXPLAIN],
+            "requestBody": {"required": True, "content": {JSON: {"schema": KEY}}},
+        },
+        response_class=Response,
+    )
+    async def predict_key(request: Request) -> Response:
+        began, served, explain = perf_counter(), served_by(watch, request), _explain(request)
+        _, body = await read_body(request, JSON)
+
+        def answer() -> Answered:
+            prediction, row = predict_by_key(served, one_row(body), read_row, explain=explain)
+            answered = Answered(JSON, to_json(told_by_key(served, prediction, row)), rows=1)
+            keep_before_answer(keep, request, served, [prediction], began=began)
+            return answered
+
+        request.scope["millrace.told"] = _told_of(served, 1)
+        # The warehouse is waited for, so always in a thread.
+        return await told(served, INLINE_BYTES + 1, answer)
 
     return router
 

@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic_core import to_json
 
 from serving.answers import model_block
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.observing import Figures
 from serving.openapi import PROBLEM, problem_answers
@@ -18,10 +19,10 @@ from serving.schemas import facts, request_schema
 from serving.storing import Store, StoreState
 
 
-def routes(watch: Watch, figures: Figures, store: Store) -> APIRouter:
+def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
-    router.include_router(predicting(watch, figures, store.keep))
+    router.include_router(predicting(watch, figures, store.keep, read_row))
     router.include_router(prediction_routes(watch, store))
 
     @router.get("/v1/models", summary="The champions in force", tags=["models"], response_class=Response)

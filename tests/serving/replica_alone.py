@@ -25,4 +25,4 @@ def app() -> FastAPI:
     champion = Champion("diabetes", 7, uri, digest, 1, None, "test", "because", now, None)
     watch = Watch("replica", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
     watch.look()
-    return create_app(watch, store=SpooledStore(get_settings()))
+    return create_app(watch, store=SpooledStore(get_settings()), read_row=lambda _problem, _key: None)

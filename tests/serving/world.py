@@ -39,6 +39,8 @@ class World:
 
     champions: dict[str, Champion] = field(default_factory=dict)
     store: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Problem and row key → what the warehouse holds of the row."""
     reports: list[tuple[str, int | None, str | None]] = field(default_factory=list)
     database_away: bool = False
     store_away: bool = False
@@ -66,6 +68,11 @@ class World:
 
     def watch(self) -> Watch:
         return Watch("replica", champions=self._all, fetch=self._fetch, report=self._report, clock=lambda: self.now)
+
+    def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
+        if self.database_away:
+            raise away("The warehouse")
+        return self.rows.get((name, row_key))
 
     def _all(self) -> list[Champion]:
         if self.database_away:
