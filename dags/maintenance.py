@@ -14,9 +14,10 @@ NIGHT_HOUR = 3
 """UTC; in all other hours it is about tables of changes alone."""
 DOC = """### Maintenance
 Every night, for each table of each problem: small files are written anew as fewer larger ones, snapshots that nobody
-needs expire, files that no snapshot knows are deleted, and rows, check reports and stored predictions older than the contract's
-`retention` go. Tables of changes get a snapshot with each ingestion: it is their turn every hour. No row of silver or gold changes;
-tagged snapshots, and whatever a stage goes on from, stay. A table that is being written is left for the next time.
+needs expire, files that no snapshot knows are deleted, and rows, check reports and stored predictions older than the
+contract's `retention` go. Tables of changes get a snapshot with each ingestion: it is their turn every hour. No row of
+silver or gold changes; tagged snapshots, and whatever a stage goes on from, stay. A table that is being written is left
+for the next time.
 
 **By hand:** `tables`: maintain only these, such as `silver.loan_applications`.
 """

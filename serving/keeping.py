@@ -62,7 +62,7 @@ def _record(one: Prediction, columns: Sequence[str]) -> PredictionRecord:
     return PredictionRecord(
         id=one.id,
         entity=None if one.entity is None else storable_entity(one.entity),
-        features={name: row.get(name) for name in columns},
+        features={name: row[name] for name in columns if name in row},
         probability=score.probability,
         risk_category=score.risk,
         decision=score.positive,

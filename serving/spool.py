@@ -77,9 +77,10 @@ class Spool:
         self._size = 0
         self._unsynced: set[int] = set()
         """Files with something that the disk may not have, the one being written and those before it."""
-        found = list(self._pending())
-        self.rows = sum(one.rows for one, _ in found if isinstance(one, Line))
-        self.bytes = sum(size for _, size in found)
+        self.rows = self.bytes = 0
+        for found, size in self._pending():
+            self.rows += found.rows if isinstance(found, Line) else 0
+            self.bytes += size
 
     def write(self, written: bytes, *, rows: int) -> None:
         """Append one line, as a whole or not at all.

@@ -19,7 +19,8 @@ def tell_what_it_freed(
 
     Returns:
         tables; files and snapshots, before and after; bytes freed; rows forgotten; orphans, reports,
-        predictions; left (table → why it was left as it is). What other writers added meanwhile counts against what was freed.
+        predictions; left (table → why it was left as it is). What other writers added meanwhile counts against what was
+        freed.
     """
     tables, old_reports = list(maintained), list(reports)
     freed = sum(each["before"]["bytes"] - each["after"]["bytes"] for each in tables)
