@@ -5,29 +5,34 @@ MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the trai
 """
 
 import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+
+from millrace.settings import get_settings
 
 CONSTANT = b'{"probability":0.5}'
 PACKAGE = "MILLRACE_BENCH_PACKAGE"
 
 
 def replica() -> FastAPI:
-    """One problem in force; logs as in the stack."""
+    """One problem in force; logs and spool as in the stack, but a database that takes everything at once."""
     from millrace.adapters.champions import Champion
     from millrace.domain.package import content_hash
+    from serving import storing
     from serving.app import create_app
     from serving.champion import Watch
 
+    storing.to_the_warehouse = lambda: nullcontext(lambda _requests: None)
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     champion = Champion(
         "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
     )
     watch = Watch("bench", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
     watch.look()
-    return create_app(watch, read_row=lambda _name, _key: None)
+    return create_app(watch, store=storing.SpooledStore(get_settings()), read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:

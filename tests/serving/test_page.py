@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.app import create_app
 from serving.page import FILES, KINDS
 from tests.serving.world import World, package
 
@@ -19,7 +18,7 @@ def client() -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    with TestClient(create_app(watch, read_row=World().read_row)) as client:
+    with TestClient(world.app(watch)) as client:
         yield client
 
 
