@@ -24,15 +24,25 @@ def replica() -> FastAPI:
     from serving import storing
     from serving.app import create_app
     from serving.champion import Watch
+    from serving.warm_up import warm_up
 
     storing.to_the_warehouse = lambda: nullcontext(lambda _requests: None)
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     champion = Champion(
         "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
     )
-    watch = Watch("bench", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
+    settings = get_settings()
+    watch = Watch(
+        "bench",
+        champions=lambda: [champion],
+        fetch=lambda _uri: files,
+        report=lambda *_, **__: None,
+        history=lambda _problem: [],
+        warm_up=warm_up,
+        cache=settings.packages_of("bench"),
+    )
     watch.look()
-    return create_app(watch, store=storing.SpooledStore(get_settings()), read_row=lambda _name, _key: None)
+    return create_app(watch, store=storing.SpooledStore(settings), read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:

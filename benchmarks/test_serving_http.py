@@ -95,9 +95,9 @@ def test_one_replica(servers: tuple[Server, Server], cases: list[Case], row: dic
         "serving",
         f"One serving replica: loan, {MODEL}",
         found,
-        how="One process of uvicorn answers from a package in memory, with validation, warnings, figures, a line of log and"
-        " a write to the spool for each request; the database behind the spool takes everything at once. Beside it the"
-        " same server with a route that reads the body and answers a constant. The two and wrk share two cores, so"
+        how="One process of uvicorn answers from a package in memory, with validation, warnings, figures, a line of log"
+        " and a write to the spool for each request; the database behind the spool takes everything at once. Beside it"
+        " the same server with a route that reads the body and answers a constant. The two and wrk share two cores, so"
         " ratios of neighbouring runs are told, as median (lowest to highest).",
     )
 
