@@ -1,7 +1,5 @@
 """The application: `uvicorn serving.app:app`. One process is one replica."""
 
-import logging
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,28 +10,35 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, replica_reports
+from millrace.adapters import api_keys, champions, package_store, replica_reports
 from millrace.settings import get_settings
 from serving.champion import Watch
+from serving.draining import Draining
+from serving.guarding import Guarding, Limits
+from serving.json_logs import log_to_stdout
+from serving.key_ring import KeyRing
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 
 
-def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch; it looks by itself if it is told how often."""
+def create_app(
+    watch: Watch, ring: KeyRing, *, limits: Limits | None = None, look_every_seconds: float | None = None
+) -> FastAPI:
+    """The application over a watch and the keys that it takes; both look by themselves if they are told how often."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         stop = threading.Event()
         if look_every_seconds is not None:
-            # A thread of its own: loading a package must not hold up requests.
-            threading.Thread(target=watch.run, args=(stop, look_every_seconds), name="watch", daemon=True).start()
+            # Threads of their own: loading a package must hold up neither requests nor the end of a key.
+            for name, run in (("watch", watch.run), ("keys", ring.run)):
+                threading.Thread(target=run, args=(stop, look_every_seconds), name=name, daemon=True).start()
         yield
         stop.set()
 
-    figures = Figures()
+    figures, draining = Figures(), Draining()
     app = FastAPIOffline(
         redoc_url=None,
         title="Millrace",
@@ -41,7 +46,9 @@ def create_app(watch: Watch, *, look_every_seconds: float | None = None) -> Fast
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures))
+    app.state.draining = draining
+    app.include_router(routes(watch, figures, ring, draining))
+    app.add_middleware(Guarding, ring=ring, draining=draining, registry=figures.registry, limits=limits or Limits())
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -76,29 +83,22 @@ def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=499)
 
 
-def _log_to_stdout() -> None:
-    """Ours: words with their time. Access lines: JSON alone, which has its own."""
-    for name, form in (
-        ("serving", "%(asctime)s %(levelname)s %(name)s %(message)s"),
-        ("serving.access", "%(message)s"),
-    ):
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter(form))
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
-
-
 def _replica() -> FastAPI:
     settings = get_settings()
-    _log_to_stdout()
+    log_to_stdout(settings.replica)
     watch = Watch(
         settings.replica,
         champions=champions.all_champions,
         fetch=package_store.get,
         report=replica_reports.report,
     )
-    return create_app(watch, look_every_seconds=settings.prediction_reports_seconds)
+    ring = KeyRing(api_keys.in_force, settings.home / "serving" / f"{settings.replica}-keys.json")
+    limits = Limits(
+        rows_per_second=settings.rate_limit_rows_per_second,
+        burst_seconds=settings.rate_limit_burst_seconds,
+        body_seconds=settings.body_deadline_seconds,
+    )
+    return create_app(watch, ring, limits=limits, look_every_seconds=settings.prediction_reports_seconds)
 
 
 app = _replica()

@@ -12,6 +12,8 @@ from millrace.contract.errors import did_you_mean
 from serving.answers import answer, model_block
 from serving.bodies import read_body
 from serving.champion import InForce, Watch
+from serving.draining import Draining
+from serving.key_ring import KeyRing
 from serving.observing import Figures
 from serving.openapi import ANSWER_SCHEMA, ANY_ROWS, PREDICT, problem_answers
 from serving.refusals import RefusedError
@@ -36,7 +38,7 @@ OF_A_PROBLEM: dict[str, Any] = {
 }
 
 
-def routes(watch: Watch, figures: Figures) -> APIRouter:
+def routes(watch: Watch, figures: Figures, ring: KeyRing, draining: Draining) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
     threads = anyio.CapacityLimiter(SCORING_THREADS)
@@ -99,7 +101,7 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
 
     @router.get("/readyz", summary="Is every champion served?", tags=["health"], responses={503: {"description": "No"}})
     async def readyz() -> Response:
-        told = readiness(watch)
+        told = at_the_door(readiness(watch), ring, draining)
         return _json(to_json(told), 200 if told["ready"] else 503)
 
     @router.get("/metrics", summary="Prometheus figures", tags=["health"], response_class=Response)
@@ -109,6 +111,7 @@ def routes(watch: Watch, figures: Figures) -> APIRouter:
             champion = served.champion
             figures.generation.labels(champion.problem, champion.version).set(champion.generation)
         figures.behind.set(len(watch.behind))
+        figures.keys_trouble.set(ring.trouble is not None)
         figures.watch_trouble.set(watch.trouble is not None)
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -130,6 +133,12 @@ def readiness(watch: Watch) -> dict[str, Any]:
     }
 
 
+def at_the_door(told: dict[str, Any], ring: KeyRing, draining: Draining) -> dict[str, Any]:
+    """What is told of the readiness, with what keeps callers out although every champion is served."""
+    told |= {"draining": draining.began, "keys_known": ring.keys is not None, "keys_trouble": ring.trouble}
+    return told | {"ready": told["ready"] and ring.keys is not None and not draining.began}
+
+
 def _served(watch: Watch, request: Request) -> InForce:
     problem: str = request.path_params["problem"]
     served = watch.in_force.get(problem)
@@ -142,6 +151,7 @@ def _served(watch: Watch, request: Request) -> InForce:
             expected=did_you_mean(problem, known) if known else "no problem has a champion yet",
             fix="GET /v1/models lists the problems",
         )
+    request.scope["millrace.told"] = {"problem": problem, "version": served.champion.version}
     return served
 
 

@@ -6,6 +6,7 @@ from docs.drift.markdown import table
 from serving.app import create_app
 from serving.bodies import EXAMPLE, MAX_BODY_BYTES, MAX_ROWS
 from serving.champion import Watch
+from serving.key_ring import KeyRing
 from serving.openapi import ANSWER_SCHEMA
 from serving.refusals import DETAILS_SCHEMA
 
@@ -19,7 +20,7 @@ that has a champion and an example to send.
 
 def api_page() -> str:
     """The page."""
-    document = create_app(_watch_of_nothing()).openapi()
+    document = create_app(_watch_of_nothing(), KeyRing(list)).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()

@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from serving.app import create_app
 from serving.openapi import PREDICT
-from tests.serving.world import World, package
+from tests.serving.world import World, package, ring_of
 
 CHECKS = [
     not_a_server_error,
@@ -42,7 +42,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch)
+    return create_app(watch, ring_of())
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())

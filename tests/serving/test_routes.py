@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.app import create_app
 from serving.champion import InForce, Watch
 from tests.domain.sample_package import sample_package
-from tests.serving.world import World, package, problem
+from tests.serving.world import World, client_of, package, problem
 
 PREDICT = "/v1/models/diabetes/predict"
 PERSON = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": 20, "Insulin": 80, "BMI": 30.5}
@@ -35,7 +34,7 @@ def watch() -> Watch:
 
 @pytest.fixture
 def client(watch: Watch) -> Iterator[TestClient]:
-    with TestClient(create_app(watch)) as client:
+    with client_of(watch) as client:
         yield client
 
 
@@ -71,7 +70,7 @@ def test_the_gold_that_trained_the_version_is_told_to_its_last_digit() -> None:
     world.deploy("diabetes", package, version=2, gold="8773044883344685640")
     watch = world.watch()
     watch.look()
-    with TestClient(create_app(watch)) as client:
+    with client_of(watch) as client:
         # Read as a browser would: every number is a float.
         told = json.loads(client.post(PREDICT, json={"rows": [PERSON]}).text, parse_int=float)
     assert told["model"]["gold_snapshot"] == "8773044883344685640"
@@ -205,7 +204,7 @@ def test_openapi_has_one_exact_operation_a_champion(client: TestClient) -> None:
 def test_the_health_of_a_replica(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}
-    with TestClient(create_app(World().watch())) as young:
+    with client_of(World().watch()) as young:
         assert young.get("/healthz").status_code == 200
         assert young.get("/readyz").status_code == 503
 

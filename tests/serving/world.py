@@ -5,16 +5,36 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Literal
 
+from fastapi.testclient import TestClient
+
 from millrace.adapters.champions import Champion
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
+from millrace.domain.api_keys import SCOPES, ApiKey, hashed, written
 from millrace.domain.package import content_hash
 from millrace.settings import ROOT
+from serving.app import create_app
 from serving.champion import Watch
+from serving.key_ring import KeyRing
 from tests.domain.sample_package import sample_package
 
 PROBLEMS = ROOT / "include" / "problems"
+SECRET = "0f" * 32
+KEY = ApiKey("0123456789ab", "tester", hashed(SECRET.encode()), frozenset(SCOPES), None, None)
+BEARER = {"authorization": f"Bearer {written(KEY.id, SECRET)}"}
+
+
+def ring_of(*keys: ApiKey) -> KeyRing:
+    """A ring that knows some keys, or the one that may do everything."""
+    ring = KeyRing(lambda: list(keys or (KEY,)))
+    ring.look()
+    return ring
+
+
+def client_of(watch: Watch, **told: Any) -> TestClient:
+    """A client of a replica whose requests carry a key for everything."""
+    return TestClient(create_app(watch, ring_of()), headers=BEARER, **told)
 
 
 @cache

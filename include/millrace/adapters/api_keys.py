@@ -8,7 +8,7 @@ from psycopg.rows import DictRow
 
 from millrace.adapters.control import control
 from millrace.contract.errors import MillraceError
-from millrace.domain.api_keys import ID_DIGITS, SECRET_DIGITS, ApiKey, hashed, taken_apart, written
+from millrace.domain.api_keys import FORM, ID_DIGITS, SECRET_DIGITS, ApiKey, hashed, taken_apart, written
 
 _KEY = "id, client, secret_hash, scopes, expires_at, rows_per_second"
 
@@ -26,7 +26,7 @@ class IssuedKey:
     revoked_at: datetime | None
 
 
-def create(  # noqa: PLR0913 -- one line of a table
+def create(
     client: str,
     *,
     scopes: list[str],
@@ -53,7 +53,9 @@ def create(  # noqa: PLR0913 -- one line of a table
 def in_force() -> list[ApiKey]:
     """The keys that nobody revoked. Whose time is over is not asked here: that is a matter of the moment."""
     with control() as connection:
-        rows = connection.execute(f"SELECT {_KEY} FROM control.api_keys WHERE revoked_at IS NULL ORDER BY id").fetchall()
+        rows = connection.execute(
+            f"SELECT {_KEY} FROM control.api_keys WHERE revoked_at IS NULL ORDER BY id"
+        ).fetchall()
     return [_key(row) for row in rows]
 
 
@@ -111,7 +113,7 @@ def register(sent: str, client: str, *, scopes: list[str], actor: str, reason: s
         MillraceError: If it has not the form of a key, or was revoked.
     """
     parts = taken_apart(sent.encode())
-    if parts is None:
+    if parts is None or not FORM.fullmatch(sent.encode()):
         raise _unfit("a value of another form (it is not shown)")
     key_id, secret = parts
     with control() as connection:

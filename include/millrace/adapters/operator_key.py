@@ -1,4 +1,4 @@
-"""`python -m millrace.adapters.operator_key`: makes the key of the env file valid, as client `operator`, for everything.
+"""`python -m millrace.adapters.operator_key`: the key of the env file holds, as client `operator`, for everything.
 
 `make up` does so each time, and waits until every replica takes it: the next command may ask at once.
 """

@@ -6,9 +6,10 @@ import math
 class TokenBucket:
     """Tokens of one caller.
 
-    How many rows a request holds is known only when it has been read. So a request is let in while there is a whole token,
-    and what it held is taken afterwards: the tokens may fall below zero by one request, and the next ones wait until that
-    is made up for. In any span of T seconds no more than `burst + rate * T` rows and one request are let in.
+    How many rows a request holds is known only when it has been read. So a request is let in while there is a whole
+    token, and what it held is taken when it is known: the tokens may fall below zero by what is under way, and the next
+    ones wait until that is made up for. One after the other, no more than `burst + rate * T` rows and one request are
+    let in within T seconds, whenever they begin.
 
     Args:
         rate: Tokens a second, above 0.
