@@ -14,6 +14,7 @@ from millrace.adapters import api_keys, champions, package_store, replica_report
 from millrace.settings import get_settings
 from serving.champion import Watch
 from serving.draining import Draining
+from serving.guarded_operations import with_keys
 from serving.guarding import Guarding, Limits
 from serving.json_logs import log_to_stdout
 from serving.key_ring import KeyRing
@@ -53,7 +54,7 @@ def create_app(
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.openapi = lambda: openapi(app, watch)  # type: ignore[method-assign]
+    app.openapi = lambda: with_keys(openapi(app, watch))  # type: ignore[method-assign]
     return app
 
 

@@ -1,7 +1,7 @@
 """Awaiting what is mostly here already, without paying for a deadline where it is.
 
-A timer of asyncio costs each request more than its key. The body of nearly all requests comes with their headers: so what
-is awaited is begun by hand, and only where it has to wait is there something to set a deadline for.
+A timer of asyncio costs each request more than its key. The body of nearly all requests comes with their headers: so
+what is awaited is begun by hand, and only where it has to wait is there something to set a deadline for.
 """
 
 from collections.abc import Awaitable, Generator

@@ -1,5 +1,6 @@
 """The champions in force: looked up once in a while, loaded aside, checked, then swapped in whole or not at all."""
 
+import json
 import logging
 import threading
 import time
@@ -10,8 +11,9 @@ from typing import Protocol
 
 from millrace.adapters.champions import Champion
 from millrace.contract.errors import MillraceError
-from millrace.domain.package import Package
+from millrace.domain.package import REFERENCE, Package
 from millrace.domain.scoring import Scorer
+from millrace.domain.training_range import Look, compile_look
 from millrace.domain.verification import verified_package
 from serving.request_models import RequestModel, request_model
 
@@ -29,6 +31,8 @@ class InForce:
     package: Package
     scorer: Scorer
     request: RequestModel
+    look: Look
+    """What of a row no training row was like."""
     loaded_at: datetime
 
 
@@ -65,7 +69,14 @@ def load(champion: Champion, fetch: Callable[[str], dict[str, bytes]]) -> InForc
         MillraceError: If the package cannot be fetched, or is not the one that was registered.
     """
     package = verified_package(fetch(champion.uri), champion.content_hash)
-    return InForce(champion, package, Scorer(package), request_model(package.problem), datetime.now(UTC))
+    return InForce(
+        champion,
+        package,
+        Scorer(package),
+        request_model(package.problem),
+        compile_look(json.loads(package.files[REFERENCE])),
+        datetime.now(UTC),
+    )
 
 
 class Watch:

@@ -1,7 +1,7 @@
-"""The end of a replica: it says that it leaves, goes on for a moment, and stops when the requests that it has are answered.
+"""The end of a replica: it says that it leaves, goes on for a moment, and stops when what it has is answered.
 
-Whoever sends requests here (a proxy, Kubernetes) learns of the end by `/readyz` and needs a moment to stop. A server that
-closed its port at once would lose what they send meanwhile.
+Whoever sends requests here (a proxy, Kubernetes) learns of the end by `/readyz` and needs a moment to stop. A server
+that closed its port at once would lose what they send meanwhile.
 """
 
 import signal

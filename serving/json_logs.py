@@ -1,7 +1,7 @@
 """The log of a replica: one JSON object a line, on stdout, whoever writes it.
 
-The words of an error may quote a row, a header or a secret. Only ours are made to be read: of any other, the log has its
-type and where it happened.
+The words of an error may quote a row, a header or a secret. Only ours are made to be read: of any other, the log has
+its type and where it happened.
 """
 
 import json

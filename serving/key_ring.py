@@ -1,6 +1,7 @@
-"""The API keys that this replica takes: looked up once in a while, held in memory, and kept in a file for the next start.
+"""The API keys that this replica takes: looked up once in a while, held in memory, kept in a file for the next start.
 
-Looked at from a thread of its own, not from the watch's: a package whose download hangs must not keep a revoked key alive.
+Looked at from a thread of its own, not from the watch's: a package whose download hangs must not keep a revoked key
+alive.
 """
 
 import json
@@ -87,7 +88,7 @@ class KeyRing:
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             half.unlink(missing_ok=True)
-            with open(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 json.dump(content, file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -4,10 +4,10 @@ from typing import Any
 
 from docs.drift.markdown import table
 from serving.app import create_app
-from serving.bodies import EXAMPLE, MAX_BODY_BYTES, MAX_ROWS
+from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
 from serving.key_ring import KeyRing
-from serving.openapi import ANSWER_SCHEMA
+from serving.openapi import ANSWER, ANSWERS, FACTOR, MODEL, WARNING
 from serving.refusals import DETAILS_SCHEMA
 
 HEAD = """\
@@ -15,6 +15,17 @@ HEAD = """\
 
 `make open` prints the addresses. `/docs` of a running replica shows the same, with the exact request of each problem
 that has a champion and an example to send.
+"""
+ASKING = f"""\
+A request for one prediction is the row itself: `{ONE}`. Sensitive columns of the source may be sent along; they are
+dropped unread. The columns of the key may be sent too: predictions of a row are found by them.
+
+A request for many is `{MANY}`, or a row a line as `{NDJSON}`, which is answered the same way: 1 to {MAX_ROWS:,} rows,
+at most {MAX_BODY_BYTES:,} bytes. `?explain=false` leaves the contributing factors away.
+"""
+ROWS = """\
+A row that was predicted has the keys of one prediction without those of the model, and `row`, its position in the
+request. A row that breaks the contract has `row` and `errors`.
 """
 
 
@@ -26,18 +37,22 @@ def api_page() -> str:
         for path, methods in document["paths"].items()
         for method, told in methods.items()
     ]
-    prediction = ANSWER_SCHEMA["properties"]["predictions"]["items"]
     return "\n".join(
         [
             HEAD,
             table(("request", "answer", "statuses"), rows),
-            f"A prediction request is `{EXAMPLE}`: 1 to {MAX_ROWS:,} rows, at most {MAX_BODY_BYTES:,} bytes.\n",
+            ASKING,
             "## One prediction\n",
-            _fields(prediction),
+            _fields(ANSWER),
             "## One factor\n",
-            _fields(prediction["properties"]["factors"]["items"]),
+            _fields(FACTOR),
+            "## One warning\n",
+            _fields(WARNING),
             "## The model that answered\n",
-            _fields(ANSWER_SCHEMA["properties"]["model"]),
+            _fields(MODEL),
+            "## Many predictions\n",
+            _fields(ANSWERS),
+            ROWS,
             "## An error\n\nEvery answer that is no success has this shape (RFC 9457).\n",
             _fields(DETAILS_SCHEMA),
             "Each of `errors`:\n",

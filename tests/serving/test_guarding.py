@@ -1,7 +1,7 @@
 """Only a key in force gets in, only where it may, and only as often as it may; nothing tells what was wrong with it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -84,8 +84,8 @@ def sent_by(key: ApiKey) -> str:
 
 
 @pytest.fixture
-def door() -> Iterator[Door]:
-    yield door_of(ring_of(KEY, key_of(1, {"predict"}), key_of(2, {"read"})))
+def door() -> Door:
+    return door_of(ring_of(KEY, key_of(1, {"predict"}), key_of(2, {"read"})))
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])

@@ -139,7 +139,7 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     def call(url: str) -> None:
         with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client:
             while not stop.is_set():
-                answer = client.post(f"/v1/models/{problem}/predict", json={"rows": [ROW]})
+                answer = client.post(f"/v1/models/{problem}/predict", json=ROW)
                 version = answer.json()["model"]["version"] if answer.status_code == 200 else 0
                 answers[url].append((answer.status_code, version))
                 stop.wait(0.01)  # One caller is enough to catch a gap; the machine is shared.

@@ -146,7 +146,8 @@ def answer(status: int, **body: Any) -> Callable[..., httpx.Response]:
 
 def test_a_refused_row_is_told_with_every_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = [{"row": 0, "column": name, "found": "nothing", "expected": "a value"} for name in ("age", "size")]
-    monkeypatch.setattr(httpx, "post", answer(422, errors=errors))
+    told = {"predictions": [{"row": 0, "errors": errors}], "rows_refused": 1}
+    monkeypatch.setattr(httpx, "post", answer(200, **told))
     with pytest.raises(MillraceError) as refused:
         fleet.predict("http://replica", "small", [{}])
     assert "column age: nothing" in refused.value.found

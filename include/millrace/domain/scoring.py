@@ -51,13 +51,18 @@ class Scorer:
         """One row (a missing column counts as null), with its factors."""
         return self.score_rows((row,))[0]
 
-    def score_rows(self, rows: Sequence[Mapping[str, Scalar | None]]) -> list[Score]:
-        """Many rows at once, each as `score` answers it."""
+    def score_rows(self, rows: Sequence[Mapping[str, Scalar | None]], *, explain: bool = True) -> list[Score]:
+        """Many rows at once, each as `score` answers it.
+
+        Args:
+            explain: Whether factors are told; they cost several times what the probability costs.
+        """
         scores = [self._overridden(row) for row in rows]
         asked = [position for position, score in enumerate(scores) if score is None]
         if asked:
             matrix = np.concatenate([self._features(rows[position]) for position in asked])
-            for position, score in zip(asked, self._modelled(matrix, [rows[p] for p in asked]), strict=True):
+            count = self.problem.serving.factors if explain else 0
+            for position, score in zip(asked, self._modelled(matrix, [rows[p] for p in asked], count), strict=True):
                 scores[position] = score
         return [score for score in scores if score is not None]
 
@@ -67,8 +72,7 @@ class Scorer:
                 return self._told(override.probability, (), override.name, override.reason)
         return None
 
-    def _modelled(self, features: Matrix, rows: Sequence[Mapping[str, Scalar | None]]) -> Iterator[Score]:
-        count = self.problem.serving.factors
+    def _modelled(self, features: Matrix, rows: Sequence[Mapping[str, Scalar | None]], count: int) -> Iterator[Score]:
         log_odds = self._model.log_odds(features).tolist()
         shares = (self._model.contributions(features) * self._scale).tolist() if count else [()] * len(rows)
         for row, odds, share in zip(rows, log_odds, shares, strict=True):
