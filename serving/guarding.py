@@ -32,8 +32,10 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="millrace"'}
 
 def needed(method: str, path: str) -> Right | None:
     """The scope that a request needs; None for what is open to everybody who reaches the port."""
+    if path in OPEN_PATHS:
+        return None
     if method in LOOKING:
-        return None if path in OPEN_PATHS or path.startswith(OPEN_BELOW) else "read"
+        return None if path.startswith(OPEN_BELOW) else "read"
     return "predict" if method == "POST" and path.endswith(PREDICTIONS) else "admin"
 
 
