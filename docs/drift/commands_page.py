@@ -23,10 +23,16 @@ def make_targets() -> dict[str, str]:
 
 
 def commands() -> dict[str, "typer.core.TyperCommand"]:
-    """The commands of `millrace` by name."""
+    """The commands of `millrace` by name; those of a group by both words, such as `keys create`."""
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    return {name: command for name, command in group.commands.items() if isinstance(command, typer.core.TyperCommand)}
+    found: dict[str, typer.core.TyperCommand] = {}
+    for name, command in group.commands.items():
+        below = command.commands if isinstance(command, typer.core.TyperGroup) else {}
+        for words, one in ({name: command} | {f"{name} {second}": one for second, one in below.items()}).items():
+            if isinstance(one, typer.core.TyperCommand):
+                found[words] = one
+    return found
 
 
 def options(name: str) -> set[str]:
