@@ -1,10 +1,9 @@
 """From the rows of a request to its predictions, and to the words of the answer."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from secrets import randbits
 from time import time_ns
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from millrace.domain.scoring import Score
@@ -21,8 +20,7 @@ SHOWN_FAULTS = 1_000
 new_id = uuid7s(time_ns, randbits)
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One row that was answered. `row` is position in the request, from 0; `entity` the row's key as the lake has it,
     None if the caller did not tell it."""
 
@@ -34,8 +32,7 @@ class Prediction:
     unlike: Sequence[Unlike]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """One row that breaks the contract."""
 
     position: int
@@ -51,8 +48,13 @@ def predict_one(served: InForce, sent: dict[str, Any], *, explain: bool) -> Pred
     row = served.request.read(sent)
     if row is None:
         raise refusal(served, faults_of_row(served.request, 0, sent))
+    return predict_row(served, row, entity=served.request.entity(sent), explain=explain)
+
+
+def predict_row(served: InForce, row: Row, *, entity: str | None, explain: bool) -> Prediction:
+    """Predict one row that obeys the contract."""
     (score,) = served.scorer.score_rows((row,), explain=explain)
-    return _prediction(served, 0, sent, row, score)
+    return Prediction(new_id(), 0, entity, row, score, served.look(row))
 
 
 def predict_many(served: InForce, sent: Sequence[Any], *, explain: bool) -> list[Prediction | Refused]:
@@ -63,16 +65,13 @@ def predict_many(served: InForce, sent: Sequence[Any], *, explain: bool) -> list
     told = 0
     for position, (one, row) in enumerate(zip(sent, rows, strict=True)):
         if row is not None:
-            found.append(_prediction(served, position, one, row, next(scores)))
+            entity = served.request.entity(one)
+            found.append(Prediction(new_id(), position, entity, row, next(scores), served.look(row)))
             continue
         faults = faults_of_row(served.request, position, one) if told < SHOWN_FAULTS else [_untold(position)]
         found.append(Refused(position, faults[:SHOWN_FAULTS]))
         told += len(faults)
     return found
-
-
-def _prediction(served: InForce, position: int, sent: Mapping[str, Any], row: Row, score: Score) -> Prediction:
-    return Prediction(new_id(), position, served.request.entity(sent), row, score, served.look(row))
 
 
 def _untold(position: int) -> Fault:

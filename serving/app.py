@@ -3,6 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
@@ -10,24 +11,37 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import api_keys, champions, package_store, replica_reports
+from millrace.adapters import api_keys, champions, package_store, reigns, replica_reports, warehouse
 from millrace.settings import get_settings
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.draining import Draining
 from serving.guarded_operations import with_keys
 from serving.guarding import Guarding, Limits
 from serving.json_logs import log_to_stdout
 from serving.key_ring import KeyRing
+from serving.led import LAST
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
 from serving.refusals import RefusedError, response
 from serving.routes import routes
+from serving.short_way import GONE, ShortWay
+from serving.warm_up import warm_up
 
 
 def create_app(
-    watch: Watch, ring: KeyRing, *, limits: Limits | None = None, look_every_seconds: float | None = None
+    watch: Watch,
+    ring: KeyRing,
+    *,
+    read_row: ReadRow,
+    limits: Limits | None = None,
+    look_every_seconds: float | None = None,
 ) -> FastAPI:
-    """The application over a watch and the keys that it takes; both look by themselves if they are told how often."""
+    """The application over a watch and the keys that it takes; both look by themselves if they are told how often.
+
+    Args:
+        read_row: What the warehouse holds of a row.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -48,7 +62,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.draining = draining
-    app.include_router(routes(watch, figures, ring, draining))
+    app.include_router(routes(watch, figures, read_row, ring, draining))
+    # The last is the first that a request comes to: nothing gets round the guard.
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Guarding, ring=ring, draining=draining, registry=figures.registry, limits=limits or Limits())
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
@@ -80,8 +96,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    # Nobody is there to read it; the status is for the log.
-    return Response(status_code=499)
+    return Response(status_code=GONE)
 
 
 def _replica() -> FastAPI:
@@ -92,14 +107,23 @@ def _replica() -> FastAPI:
         champions=champions.all_champions,
         fetch=package_store.get,
         report=replica_reports.report,
+        history=partial(reigns.reigns, last=LAST),
+        warm_up=warm_up,
+        cache=settings.packages_of(settings.replica),
     )
-    ring = KeyRing(api_keys.in_force, settings.home / "serving" / f"{settings.replica}-keys.json")
+    ring = KeyRing(api_keys.in_force, settings.packages_of(settings.replica).parent / f"{settings.replica}-keys.json")
     limits = Limits(
         rows_per_second=settings.rate_limit_rows_per_second,
         burst_seconds=settings.rate_limit_burst_seconds,
         body_seconds=settings.body_deadline_seconds,
     )
-    return create_app(watch, ring, limits=limits, look_every_seconds=settings.prediction_reports_seconds)
+    return create_app(
+        watch,
+        ring,
+        read_row=warehouse.serving_row,
+        limits=limits,
+        look_every_seconds=settings.prediction_reports_seconds,
+    )
 
 
 app = _replica()

@@ -63,7 +63,7 @@ def many_rows(kind: Kind, body: bytes) -> list[Any]:
     """The rows that a body holds, not yet checked one by one: a list in JSON, or a line each.
 
     Raises:
-        RefusedError: 400 if it is no JSON (or nested too deeply) or a key comes twice, 422 if it does not hold 1 to 1,000
+        RefusedError: 400 if it is no JSON, nested too deeply, or a key comes twice; 422 if it does not hold 1 to 1,000
             rows.
     """
     rows = _lines(body) if kind == NDJSON else _listed(_read(body, MANY))

@@ -48,6 +48,10 @@ class Figures:
         Info("millrace_build", "What this replica runs", registry=here).info(build_info())
         self.keys_trouble = Gauge("millrace_keys_trouble", "1 while the API keys cannot be looked up", registry=here)
         self.watch_trouble = Gauge("millrace_watch_trouble", "1 while the champions cannot be looked up", registry=here)
+        self.from_cache = Gauge(
+            "millrace_champions_from_cache", "Champions served from the local cache, unconfirmed", registry=here
+        )
+        self.cache_trouble = Gauge("millrace_package_cache_trouble", "1 while packages cannot be kept", registry=here)
 
 
 class Observing:

@@ -17,6 +17,7 @@ def _whole(properties: dict[str, Any]) -> dict[str, Any]:
 
 PREDICT = "/v1/models/{problem}/predict"
 PREDICT_MANY = "/v1/models/{problem}/predict/batch"
+PREDICT_KEY = "/v1/models/{problem}/predict/by-key"
 
 _VALUE = {"type": ["string", "number", "boolean", "null"]}
 FACTOR: dict[str, Any] = {
@@ -65,6 +66,17 @@ _TOLD: dict[str, Any] = {
 }
 _OF_THE_MODEL = {"model_version": {"type": "integer"}, "model": MODEL}
 ANSWER: dict[str, Any] = _whole({**_TOLD, **_OF_THE_MODEL})
+KEY: dict[str, Any] = _whole(
+    {"key": {"type": "object", "description": "Each column of the primary key, and nothing else"}}
+) | {"additionalProperties": False}
+KEY_ANSWER: dict[str, Any] = _whole(
+    {
+        **ANSWER["properties"],
+        "entity": {"type": "string", "description": "The key as the lake has it"},
+        "features_known_at": {"type": "string", "format": "date-time", "description": "Event time of the row"},
+        "features_published_at": {"type": "string", "format": "date-time", "description": "When the warehouse got it"},
+    }
+)
 _POSITION = {"row": {"type": "integer", "description": "Position in the request, from 0"}}
 ROW: dict[str, Any] = _whole({**_POSITION, **_TOLD})
 REFUSED_ROW: dict[str, Any] = _whole({**_POSITION, "errors": DETAILS_SCHEMA["properties"]["errors"]})
@@ -103,6 +115,7 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
         403: "The API key does not allow this",
         408: "The body came too slowly",
         404: "No such problem is served",
+        409: "The row that the warehouse holds does not fit the model",
         405: "No such method here",
         413: "The body is too large",
         415: "The body is not said to be JSON",

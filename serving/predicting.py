@@ -10,9 +10,23 @@ from pydantic_core import to_json
 from millrace.contract.errors import did_you_mean
 from serving.answers import Prediction, predict_many, predict_one, told_alone, told_row, told_together
 from serving.bodies import JSON, NDJSON, Kind, many_rows, one_row, read_body
+from serving.by_key import ReadRow, predict_by_key, told_by_key
 from serving.champion import InForce, Watch
 from serving.observing import Figures
-from serving.openapi import ANSWER, ANSWERS, ANY_ROW, ANY_ROWS, EXPLAIN, PREDICT, PREDICT_MANY, PROBLEM, problem_answers
+from serving.openapi import (
+    ANSWER,
+    ANSWERS,
+    ANY_ROW,
+    ANY_ROWS,
+    EXPLAIN,
+    KEY,
+    KEY_ANSWER,
+    PREDICT,
+    PREDICT_KEY,
+    PREDICT_MANY,
+    PROBLEM,
+    problem_answers,
+)
 from serving.refusals import RefusedError
 
 INLINE_BYTES = 2_048
@@ -28,7 +42,7 @@ class Answered(NamedTuple):
     rows: int
 
 
-def predicting(watch: Watch, figures: Figures) -> APIRouter:
+def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
     """The routes that predict, of one replica."""
     router = APIRouter()
     threads = anyio.CapacityLimiter(SCORING_THREADS)
@@ -99,6 +113,32 @@ def predicting(watch: Watch, figures: Figures) -> APIRouter:
             return Answered(NDJSON, lines + b"\n", predicted)
 
         return await told(served, len(body), answer)
+
+    @router.post(
+        PREDICT_KEY,
+        summary="Predict a row that the warehouse knows, by its key",
+        tags=["models"],
+        responses={
+            200: {"description": "Its prediction", "content": {JSON: {"schema": KEY_ANSWER}}},
+            **problem_answers(400, 404, 409, 413, 415, 422, 503),
+        },
+        openapi_extra={
+            "parameters": [PROBLEM, EXPLAIN],
+            "requestBody": {"required": True, "content": {JSON: {"schema": KEY}}},
+        },
+        response_class=Response,
+    )
+    async def predict_key(request: Request) -> Response:
+        served, explain = served_by(watch, request), _explain(request)
+        _, body = await read_body(request, JSON)
+
+        def answer() -> Answered:
+            prediction, row = predict_by_key(served, one_row(body), read_row, explain=explain)
+            return Answered(JSON, to_json(told_by_key(served, prediction, row)), rows=1)
+
+        request.scope["millrace.told"] = _told_of(served, 1)
+        # The warehouse is waited for, so always in a thread.
+        return await told(served, INLINE_BYTES + 1, answer)
 
     return router
 

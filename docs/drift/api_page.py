@@ -3,6 +3,7 @@
 from typing import Any
 
 from docs.drift.markdown import table
+from millrace.settings import get_settings
 from serving.app import create_app
 from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
@@ -31,7 +32,7 @@ request. A row that breaks the contract has `row` and `errors`.
 
 def api_page() -> str:
     """The page."""
-    document = create_app(_watch_of_nothing(), KeyRing(list)).openapi()
+    document = create_app(_watch_of_nothing(), KeyRing(list), read_row=lambda _problem, _key: None).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()
@@ -75,4 +76,12 @@ def _watch_of_nothing() -> Watch:
     def report(*_told: object, **_more: object) -> None:
         raise AssertionError("no replica runs here")
 
-    return Watch("docs", champions=list, fetch=lambda _uri: {}, report=report)
+    return Watch(
+        "docs",
+        champions=list,
+        fetch=lambda _uri: {},
+        report=report,
+        history=lambda _problem: [],
+        warm_up=lambda _served: None,
+        cache=get_settings().packages_of("docs"),
+    )

@@ -5,7 +5,8 @@ ARG GROUP
 WORKDIR /millrace
 COPY requirements/${GROUP}.txt requirements.txt
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
-    && useradd --create-home --uid 1000 millrace
+    && useradd --create-home --uid 1000 millrace \
+    && install --directory --owner=millrace /packages
 COPY include include
 COPY infra infra
 COPY expectations expectations

@@ -50,7 +50,10 @@ def replica(log: Path, **settings: object) -> Iterator[Replica]:
         port = free.getsockname()[1]
     environment = os.environ | {f"MILLRACE_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "tests.serving.one_replica", str(port)]
-    with log.open("wb") as file, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file) as process:
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file) as process,
+    ):
         try:
             one = Replica(port, process, log)
             _await(one)
@@ -78,7 +81,8 @@ def main() -> None:
     world.deploy("diabetes", package("diabetes", estimator="logistic_regression"))
     watch = world.watch()
     watch.look()
-    app = create_app(watch, ring_of(), limits=Limits(body_seconds=settings.body_deadline_seconds))
+    limits = Limits(body_seconds=settings.body_deadline_seconds)
+    app = create_app(watch, ring_of(), read_row=world.read_row, limits=limits)
     server(app, "127.0.0.1", int(sys.argv[1]), settings).run()
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
 from millrace.contract.problem import Problem
+from millrace.domain.scoring import MANY
 from serving.answers import predict_many, told_together
 from serving.champion import InForce
 from tests.domain.sample_package import sample_package
@@ -84,7 +85,7 @@ def told(estimator: Literal["xgboost", "logistic_regression"], sent: list[dict[s
 
 @pytest.mark.parametrize("estimator", ["xgboost", "logistic_regression"])
 @settings(deadline=None)  # The first example fits the model.
-@given(sent=st.lists(rows, min_size=1, max_size=5))
+@given(sent=st.lists(rows, min_size=1, max_size=MANY + 4))
 def test_every_allowed_row_is_answered(
     estimator: Literal["xgboost", "logistic_regression"], sent: list[dict[str, Any]]
 ) -> None:

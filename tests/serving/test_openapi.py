@@ -42,7 +42,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch, ring_of())
+    return create_app(watch, ring_of(), read_row=world.read_row)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())

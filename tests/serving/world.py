@@ -1,13 +1,16 @@
 """A small world around a replica: champions and packages in memory, in place of Postgres and S3."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from fastapi.testclient import TestClient
 
 from millrace.adapters.champions import Champion
+from millrace.adapters.reigns import Reign
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
@@ -15,8 +18,10 @@ from millrace.domain.api_keys import SCOPES, ApiKey, hashed, written
 from millrace.domain.package import content_hash
 from millrace.settings import ROOT
 from serving.app import create_app
+from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.key_ring import KeyRing
+from serving.warm_up import warm_up
 from tests.domain.sample_package import sample_package
 
 PROBLEMS = ROOT / "include" / "problems"
@@ -32,9 +37,9 @@ def ring_of(*keys: ApiKey) -> KeyRing:
     return ring
 
 
-def client_of(watch: Watch, **told: Any) -> TestClient:
+def client_of(watch: Watch, read_row: ReadRow = lambda _problem, _key: None) -> TestClient:
     """A client of a replica whose requests carry a key for everything."""
-    return TestClient(create_app(watch, ring_of()), headers=BEARER, **told)
+    return TestClient(create_app(watch, ring_of(), read_row=read_row), headers=BEARER)
 
 
 @cache
@@ -55,17 +60,29 @@ class World:
 
     champions: dict[str, Champion] = field(default_factory=dict)
     store: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Problem and row key → what the warehouse holds of the row."""
     reports: list[tuple[str, int | None, str | None]] = field(default_factory=list)
     database_away: bool = False
     store_away: bool = False
     fetched: int = 0
     now: float = 0.0
+    histories: dict[str, list[Reign]] = field(default_factory=dict)
+    room: TemporaryDirectory[str] = field(default_factory=TemporaryDirectory)
+
+    @property
+    def cache(self) -> Path:
+        """The replica's disk, which outlives it."""
+        return Path(self.room.name) / "packages"
 
     def deploy(self, name: str, files: dict[str, bytes], *, version: int = 1, gold: str | None = None) -> Champion:
         old = self.champions.get(name)
         uri = f"s3://models/{name}/packages/{version}/"
         self.store[uri] = files
         generation = old.generation + 1 if old else 1
+        now = datetime.now(UTC)
+        before = [replace(one, until=one.until or now) for one in self.histories.get(name, [])]
+        self.histories[name] = [Reign(version, generation, now, None, "test", "because"), *before]
         self.champions[name] = Champion(
             name,
             version,
@@ -75,13 +92,27 @@ class World:
             old.generation if old else None,
             "test",
             "because",
-            datetime.now(UTC),
+            now,
             gold,
         )
         return self.champions[name]
 
     def watch(self) -> Watch:
-        return Watch("replica", champions=self._all, fetch=self._fetch, report=self._report, clock=lambda: self.now)
+        return Watch(
+            "replica",
+            champions=self._all,
+            fetch=self._fetch,
+            report=self._report,
+            history=self._history,
+            warm_up=warm_up,
+            cache=self.cache,
+            clock=lambda: self.now,
+        )
+
+    def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
+        if self.database_away:
+            raise away("The warehouse")
+        return self.rows.get((name, row_key))
 
     def _all(self) -> list[Champion]:
         if self.database_away:
@@ -93,6 +124,11 @@ class World:
         if self.store_away:
             raise away("MinIO")
         return self.store[uri]
+
+    def _history(self, name: str) -> list[Reign]:
+        if self.database_away:
+            raise away("Postgres")
+        return self.histories[name]
 
     def _report(self, _replica: str, name: str, **told: Any) -> None:
         self.reports.append((name, told["version"], told["error"]))

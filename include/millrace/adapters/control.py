@@ -72,6 +72,19 @@ CREATE TABLE IF NOT EXISTS control.holds (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold ON control.holds (problem, content_hash) WHERE released_at IS NULL;
 
+CREATE TABLE IF NOT EXISTS control.problem_holds (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    problem text NOT NULL,
+    actor text NOT NULL,
+    reason text NOT NULL,
+    held_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_by text,
+    release_reason text,
+    released_at timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold_of_a_problem ON control.problem_holds (problem)
+    WHERE released_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS control.batch_transitions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     problem text NOT NULL,
