@@ -26,13 +26,11 @@ def commands() -> dict[str, "typer.core.TyperCommand"]:
     """The commands of `millrace` by name; those of a group by both words, such as `keys create`."""
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    found: dict[str, typer.core.TyperCommand] = {}
+    found = dict(group.commands)
     for name, command in group.commands.items():
-        below = command.commands if isinstance(command, typer.core.TyperGroup) else {}
-        for words, one in ({name: command} | {f"{name} {second}": one for second, one in below.items()}).items():
-            if isinstance(one, typer.core.TyperCommand):
-                found[words] = one
-    return found
+        if isinstance(command, typer.core.TyperGroup):
+            found |= {f"{name} {below}": one for below, one in command.commands.items()}
+    return {words: one for words, one in found.items() if isinstance(one, typer.core.TyperCommand)}
 
 
 def options(name: str) -> set[str]:

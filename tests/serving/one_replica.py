@@ -50,16 +50,15 @@ def replica(log: Path, **settings: object) -> Iterator[Replica]:
         port = free.getsockname()[1]
     environment = os.environ | {f"MILLRACE_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-m", "tests.serving.one_replica", str(port)]
-    with (
-        log.open("wb") as file,
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file) as process,
-    ):
-        try:
-            one = Replica(port, process, log)
-            _await(one)
-            yield one
-        finally:
-            process.kill()
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
+    try:
+        one = Replica(port, process, log)
+        _await(one)
+        yield one
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def _await(one: Replica) -> None:

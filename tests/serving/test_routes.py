@@ -294,6 +294,28 @@ def test_openapi_has_one_exact_operation_a_champion(client: TestClient) -> None:
     assert {"/v1/models/loan/predict", "/v1/models/loan/predict/batch"} <= set(paths)
 
 
+@pytest.mark.parametrize("path", [PREDICT, f"{PREDICT}/batch", f"{PREDICT}/by-key"])
+def test_without_a_key_no_way_leads_to_a_prediction(client: TestClient, path: str) -> None:
+    refused(client, 401, path, json=PERSON, headers={"authorization": ""})
+
+
+def test_a_refused_row_is_counted_for_the_champion_that_it_was_for(client: TestClient) -> None:
+    client.post(PREDICT, json=PERSON)
+    client.post(PREDICT, json=PERSON | {"Age": "old"})
+    figures = client.get("/metrics").text
+    for outcome in ("ok", "refused"):
+        labels = f'outcome="{outcome}",problem="diabetes",version="7"'
+        assert f"millrace_prediction_seconds_count{{{labels}}} 1.0" in figures
+    assert re.search(r'millrace_build_info\{commit="[^"]+",python="3[^"]+",version="[^"]+"\} 1.0', figures)
+
+
+def test_the_document_says_which_requests_need_a_key(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["paths"]["/v1/models/{problem}/predict"]["post"]["security"] == [{"bearer": []}, {"header": []}]
+    assert "429" in document["paths"]["/v1/models"]["get"]["responses"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+
+
 def test_the_health_of_a_replica(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}
