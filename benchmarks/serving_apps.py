@@ -5,26 +5,29 @@ MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the trai
 """
 
 import os
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
+
+from millrace.settings import get_settings
 
 CONSTANT = b'{"probability":0.5}'
 PACKAGE = "MILLRACE_BENCH_PACKAGE"
 
 
 def replica() -> FastAPI:
-    """One problem in force; logs as in the stack."""
+    """One problem in force; logs and spool as in the stack, but a database that takes everything at once."""
     from millrace.adapters.champions import Champion
     from millrace.domain.package import content_hash
-    from millrace.settings import get_settings
+    from serving import storing
     from serving.app import create_app
     from serving.champion import Watch
-    from serving.storing import SpooledStore
     from serving.warm_up import warm_up
     from tests.serving.a_key import ring_of
 
+    storing.to_the_warehouse = lambda: nullcontext(lambda _requests: None)
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     champion = Champion(
         "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
@@ -40,7 +43,7 @@ def replica() -> FastAPI:
         cache=settings.packages_of("bench"),
     )
     watch.look()
-    return create_app(watch, ring_of(), store=SpooledStore(settings), read_row=lambda _name, _key: None)
+    return create_app(watch, ring_of(), store=storing.SpooledStore(settings), read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:
