@@ -25,6 +25,7 @@ def replica() -> FastAPI:
     from serving.app import create_app
     from serving.champion import Watch
     from serving.warm_up import warm_up
+    from tests.serving.a_key import ring_of
 
     storing.to_the_warehouse = lambda: nullcontext(lambda _requests: None)
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
@@ -42,7 +43,7 @@ def replica() -> FastAPI:
         cache=settings.packages_of("bench"),
     )
     watch.look()
-    return create_app(watch, store=storing.SpooledStore(settings), read_row=lambda _name, _key: None)
+    return create_app(watch, ring_of(), store=storing.SpooledStore(settings), read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:

@@ -23,7 +23,7 @@ def client_of(*names: str, default_problem: str = "") -> TestClient:
         world.deploy(name, package(name), version=7)
     watch = world.watch()
     watch.look()
-    return TestClient(world.app(watch, default_problem=default_problem))
+    return world.client(watch, default_problem=default_problem)
 
 
 @pytest.fixture(scope="module")
