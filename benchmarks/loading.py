@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).parent / "wrk.lua"
 
 @dataclass(frozen=True)
 class Server:
-    """A uvicorn that answers. `log`: what it writes, as the stack's supervisor would keep it."""
+    """A server that answers. `log`: what it writes, as the stack's supervisor would keep it."""
 
     url: str
     process: psutil.Process
@@ -40,10 +40,9 @@ class Load:
 
 @contextmanager
 def server(app: str, folder: Path, **environment: str) -> Iterator[Server]:
-    """One process of uvicorn with the options of the stack, on a free port."""
+    """One process of `benchmarks.serving_apps`."""
     log = folder / f"{app}.log"
-    command = [str(VENV / "bin" / "uvicorn"), "--factory", f"benchmarks.serving_apps:{app}", "--host=127.0.0.1"]
-    command += ["--port=0", "--no-access-log"]
+    command = [str(VENV / "bin" / "python"), "-m", "benchmarks.serving_apps", app]
     with (
         log.open("wb") as out,
         subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=out) as started,

@@ -1,10 +1,12 @@
 """What the serving benchmark loads: a replica as the stack starts it, and beside it a route that does nothing.
 
-`uvicorn --factory benchmarks.serving_apps:replica` is `serving.app` over the package in the folder that
-MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the training imports is not in its memory.
+`python -m benchmarks.serving_apps replica` is `python -m serving` over the package in the folder that
+MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the training imports is not in its memory. With
+`nothing`, the same server has one route that reads the body and answers a constant. Both find a free port.
 """
 
 import os
+import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,9 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 
 from millrace.settings import get_settings
+from serving.draining import Draining
+from serving.json_logs import log_everything_to_stdout
+from serving.server import server
 
 CONSTANT = b'{"probability":0.5}'
 PACKAGE = "MILLRACE_BENCH_PACKAGE"
@@ -47,8 +52,9 @@ def replica() -> FastAPI:
 
 
 def nothing() -> FastAPI:
-    """The same server, whose one route reads the body and answers a constant."""
+    """One route that reads the body and answers a constant."""
     app = FastAPI()
+    app.state.draining = Draining()
 
     @app.post("/nothing", response_class=Response)
     async def answer(request: Request) -> Response:
@@ -56,3 +62,14 @@ def nothing() -> FastAPI:
         return Response(CONSTANT, media_type="application/json")
 
     return app
+
+
+def main() -> None:
+    settings = get_settings()
+    log_everything_to_stdout(settings.replica)
+    app = {"replica": replica, "nothing": nothing}[sys.argv[1]]()
+    server(app, "127.0.0.1", 0, settings).run()
+
+
+if __name__ == "__main__":
+    main()
