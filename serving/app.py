@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -19,17 +20,29 @@ from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.led import LAST
 from serving.observing import Figures, Observing
+from serving.older_clients import older_clients
 from serving.openapi import openapi
+from serving.page import page
 from serving.refusals import RefusedError, response
 from serving.routes import routes
+from serving.short_way import GONE, ShortWay
+from serving.storing import SpooledStore, Store
 from serving.warm_up import warm_up
 
 
-def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
-    """The application over a watch; it looks by itself if it is told how often.
+def create_app(
+    watch: Watch,
+    *,
+    store: Store,
+    read_row: ReadRow,
+    look_every_seconds: float | None = None,
+    default_problem: str = "",
+) -> FastAPI:
+    """The application over a watch and a store; the watch looks by itself if it is told how often.
 
     Args:
         read_row: What the warehouse holds of a row.
+        default_problem: Which one the paths of older clients mean; empty: the only one that is served.
     """
 
     @asynccontextmanager
@@ -38,8 +51,13 @@ def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | N
         if look_every_seconds is not None:
             # A thread of its own: loading a package must not hold up requests.
             threading.Thread(target=watch.run, args=(stop, look_every_seconds), name="watch", daemon=True).start()
-        yield
-        stop.set()
+        store.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            # In a thread: shipping the rest takes seconds.
+            await anyio.to_thread.run_sync(store.stop)
 
     figures = Figures()
     app = FastAPIOffline(
@@ -49,7 +67,10 @@ def create_app(watch: Watch, *, read_row: ReadRow, look_every_seconds: float | N
         description="Predictions of the champions in force, each with its factors and its origin.",
         lifespan=lifespan,
     )
-    app.include_router(routes(watch, figures, read_row))
+    app.include_router(routes(watch, figures, store, read_row))
+    app.include_router(page(watch))
+    app.include_router(older_clients(watch, app.routes, default_problem))
+    app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
@@ -80,8 +101,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _gone(_request: Request, _error: Exception) -> Response:
-    # Nobody is there to read it; the status is for the log.
-    return Response(status_code=499)
+    return Response(status_code=GONE)
 
 
 def _log_to_stdout() -> None:
@@ -109,7 +129,13 @@ def _replica() -> FastAPI:
         warm_up=warm_up,
         cache=settings.packages_of(settings.replica),
     )
-    return create_app(watch, read_row=warehouse.serving_row, look_every_seconds=settings.prediction_reports_seconds)
+    return create_app(
+        watch,
+        store=SpooledStore(settings),
+        read_row=warehouse.serving_row,
+        look_every_seconds=settings.prediction_reports_seconds,
+        default_problem=settings.default_problem,
+    )
 
 
 app = _replica()

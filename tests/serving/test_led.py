@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.app import create_app
 from serving.champion import Watch
 from tests.serving.world import World, package
 
@@ -20,7 +19,7 @@ def world() -> World:
 
 
 def told(watch: Watch, world: World) -> dict[str, Any]:
-    answer = TestClient(create_app(watch, read_row=world.read_row)).get("/v1/models/diabetes")
+    answer = TestClient(world.app(watch)).get("/v1/models/diabetes")
     assert answer.status_code == 200
     body: dict[str, Any] = answer.json()
     return body

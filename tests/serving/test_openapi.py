@@ -14,7 +14,6 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from serving.app import create_app
 from serving.openapi import PREDICT
 from tests.serving.world import World, package
 
@@ -42,7 +41,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch, read_row=world.read_row)
+    return world.app(watch)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())
