@@ -7,9 +7,11 @@ MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the trai
 
 import os
 import sys
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
@@ -26,13 +28,12 @@ def replica() -> FastAPI:
     """One problem in force; logs and spool as in the stack, but a database that takes everything at once."""
     from millrace.adapters.champions import Champion
     from millrace.domain.package import content_hash
-    from serving import storing
     from serving.app import create_app
     from serving.champion import Watch
+    from serving.storing import SpooledStore
     from serving.warm_up import warm_up
     from tests.serving.a_key import ring_of
 
-    storing.to_the_warehouse = lambda: nullcontext(lambda _requests: None)
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     champion = Champion(
         "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
@@ -48,7 +49,14 @@ def replica() -> FastAPI:
         cache=settings.packages_of("bench"),
     )
     watch.look()
-    return create_app(watch, ring_of(), store=storing.SpooledStore(settings), read_row=lambda _name, _key: None)
+    return create_app(
+        watch, ring_of(), store=SpooledStore(settings, takes_everything), read_row=lambda _name, _key: None
+    )
+
+
+def takes_everything() -> AbstractContextManager[Callable[[Sequence[Any]], None]]:
+    """A database that takes everything at once."""
+    return nullcontext(lambda _requests: None)
 
 
 def nothing() -> FastAPI:
