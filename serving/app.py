@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio.to_thread
 from fastapi import FastAPI, Request
@@ -13,16 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace.adapters import champions, package_store, replica_reports, warehouse
+from millrace.adapters import champions, package_store, reigns, replica_reports, warehouse
 from millrace.settings import get_settings
 from serving.by_key import ReadRow
 from serving.champion import Watch
+from serving.led import LAST
 from serving.observing import Figures, Observing
 from serving.openapi import openapi
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 from serving.short_way import GONE, ShortWay
 from serving.storing import SpooledStore, Store
+from serving.warm_up import warm_up
 
 
 def create_app(watch: Watch, *, store: Store, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
@@ -110,6 +113,9 @@ def _replica() -> FastAPI:
         champions=champions.all_champions,
         fetch=package_store.get,
         report=replica_reports.report,
+        history=partial(reigns.reigns, last=LAST),
+        warm_up=warm_up,
+        cache=settings.packages_of(settings.replica),
     )
     return create_app(
         watch,

@@ -1,4 +1,4 @@
-"""What is kept of a request that is about to be answered."""
+"""What is kept of a request that is about to be answered: what cannot be kept is not answered."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -8,23 +8,21 @@ from starlette.requests import Request
 from millrace.domain.prediction_record import AnsweredRequest, PredictionRecord, storable_columns, storable_entity
 from serving.answers import Prediction, Refused, new_id, told_factors
 from serving.champion import InForce
-from serving.refusals import RefusedError
+from serving.refusals import RETRY_SECONDS, RefusedError
 from serving.spool_folder import SpoolError
 from serving.storing import Keep
 
-RETRY_SECONDS = 5
 
-
-def keep_before_answer(
+def keep_answer(
     keep: Keep, request: Request, served: InForce, found: Sequence[Prediction | Refused], *, began: float
 ) -> None:
-    """Keep a request whose answer is ready to leave.
+    """Keep what is about to be answered.
 
     Args:
         began: When the request came, on the clock of `time.perf_counter`.
 
     Raises:
-        RefusedError: 503, if it cannot be kept: then it must not be answered.
+        RefusedError: 503 if there is no room for it.
     """
     try:
         keep(kept(request, served, found, began=began))
@@ -33,8 +31,8 @@ def keep_before_answer(
             503,
             error.problem,
             found=error.found,
-            expected="room to keep a prediction before it is answered",
-            fix="send the request again later; /readyz tells the operators more",
+            expected="room to keep the prediction before it is answered",
+            fix="send the request again later; the operators see why in /readyz",
             headers={"Retry-After": str(RETRY_SECONDS)},
         ) from error
 

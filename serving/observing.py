@@ -48,6 +48,10 @@ class Figures:
         )
         self.behind = Gauge("millrace_champions_not_loaded", "Champions that could not be loaded", registry=here)
         self.watch_trouble = Gauge("millrace_watch_trouble", "1 while the champions cannot be looked up", registry=here)
+        self.from_cache = Gauge(
+            "millrace_champions_from_cache", "Champions served from the local cache, unconfirmed", registry=here
+        )
+        self.cache_trouble = Gauge("millrace_package_cache_trouble", "1 while packages cannot be kept", registry=here)
         self._store = {
             name: Gauge(f"millrace_store_{name}", words, registry=here) for name, words in STORE_FIGURES.items()
         }

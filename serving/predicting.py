@@ -13,7 +13,7 @@ from serving.answers import Prediction, predict_many, predict_one, told_alone, t
 from serving.bodies import JSON, NDJSON, Kind, many_rows, one_row, read_body
 from serving.by_key import ReadRow, predict_by_key, told_by_key
 from serving.champion import InForce, Watch
-from serving.keeping import keep_before_answer
+from serving.keeping import keep_answer
 from serving.observing import Figures
 from serving.openapi import (
     ANSWER,
@@ -77,7 +77,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
         def answer() -> Answered:
             prediction = predict_one(served, one_row(body), explain=explain)
             answered = Answered(JSON, to_json(told_alone(served, prediction)), rows=1)
-            keep_before_answer(keep, request, served, [prediction], began=began)
+            keep_answer(keep, request, served, [prediction], began=began)
             return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
@@ -116,7 +116,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
             else:
                 of_the_model = {"model_version": served.champion.version}
                 content = b"".join(to_json(told_row(one) | of_the_model) + b"\n" for one in found)
-            keep_before_answer(keep, request, served, found, began=began)
+            keep_answer(keep, request, served, found, began=began)
             return Answered(kind, content, predicted)
 
         return await told(served, len(body), answer)
@@ -142,7 +142,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
         def answer() -> Answered:
             prediction, row = predict_by_key(served, one_row(body), read_row, explain=explain)
             answered = Answered(JSON, to_json(told_by_key(served, prediction, row)), rows=1)
-            keep_before_answer(keep, request, served, [prediction], began=began)
+            keep_answer(keep, request, served, [prediction], began=began)
             return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)

@@ -15,12 +15,11 @@ from serving.predicting import served_by
 from serving.prediction_queries import AN_ID, MOST, USUAL, id_of, listing_of
 from serving.prediction_schemas import PAGE, STORED
 from serving.receipts import Receipt, receipt
-from serving.refusals import RefusedError
+from serving.refusals import RETRY_SECONDS, RefusedError
 from serving.storing import Store
 
 READING_THREADS = 4
 """So many reads of the database at once: people and reports read, and predictions must not wait for them."""
-RETRY_SECONDS = 5
 
 Found = TypeVar("Found")
 

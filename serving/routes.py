@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from serving.answers import model_block
 from serving.by_key import ReadRow
 from serving.champion import Watch
+from serving.led import history_block
 from serving.observing import Figures
 from serving.openapi import PROBLEM, problem_answers
 from serving.predicting import predicting, served_by
@@ -38,7 +39,8 @@ def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> A
         response_class=Response,
     )
     async def model(request: Request) -> Response:
-        return _json(to_json(facts(served_by(watch, request))))
+        served = served_by(watch, request)
+        return _json(to_json(facts(served) | history_block(watch, served.champion.problem)))
 
     @router.get(
         "/v1/models/{problem}/schema",
@@ -68,6 +70,8 @@ def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> A
             figures.generation.labels(champion.problem, champion.version).set(champion.generation)
         figures.behind.set(len(watch.behind))
         figures.watch_trouble.set(watch.trouble is not None)
+        figures.from_cache.set(len(watch.from_cache))
+        figures.cache_trouble.set(watch.cache.trouble is not None)
         figures.store(asdict(store.state()))
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -75,17 +79,20 @@ def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> A
 
 
 def readiness(watch: Watch, stored: StoreState) -> dict[str, Any]:
-    """Ready: the champions were looked up once, and each problem has a model in force, if an older one.
+    """Ready: the champions were looked up once, and each problem has a model in force, if an older one; or the database
+    is away since this replica started, and the cache on its disk remembers some.
 
     A replica that keeps an older champion stays in service and says so: taking it out would serve nobody better. One
     whose spool is full can answer nobody.
     """
     missing = sorted(name for name in watch.behind if name not in watch.in_force)
     return {
-        "ready": watch.looked and not missing and not stored.is_full,
+        "ready": (watch.looked or bool(watch.from_cache)) and not missing and not stored.is_full,
         "replica": watch.replica,
         "serves": {name: served.champion.version for name, served in watch.in_force.items()},
         "not_loaded": {name: f"version {late.champion.version}: {late.why}" for name, late in watch.behind.items()},
+        "from_cache": {name: since.isoformat(timespec="seconds") for name, since in watch.from_cache.items()},
+        "cache_trouble": watch.cache.trouble,
         "trouble": watch.trouble or (None if watch.looked else "the champions were not looked up yet"),
         "store": asdict(stored),
     }

@@ -77,8 +77,10 @@ def postgres_alone(folder: Path) -> Iterator[Alone]:
     get_settings.cache_clear()
 
 
-def free_port(first: int = 25_000) -> int:
+def free_port() -> int:
     """A port below those of outgoing connections: a client that tries a dead port there may meet itself."""
+    # Two runs of the tests at once look from different ports on, or both would take the one that they both find free.
+    first = 25_000 + os.getpid() % 6_000
     for port in range(first, first + 1_000):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

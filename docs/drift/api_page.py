@@ -38,9 +38,8 @@ listed, the newest first, and found by its id with the receipt of the version th
 
 def api_page() -> str:
     """The page."""
-    document = create_app(
-        _watch_of_nothing(), store=SpooledStore(get_settings()), read_row=lambda _problem, _key: None
-    ).openapi()
+    store = SpooledStore(get_settings())
+    document = create_app(_watch_of_nothing(), store=store, read_row=lambda _problem, _key: None).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()
@@ -93,4 +92,12 @@ def _watch_of_nothing() -> Watch:
     def report(*_told: object, **_more: object) -> None:
         raise AssertionError("no replica runs here")
 
-    return Watch("docs", champions=list, fetch=lambda _uri: {}, report=report)
+    return Watch(
+        "docs",
+        champions=list,
+        fetch=lambda _uri: {},
+        report=report,
+        history=lambda _problem: [],
+        warm_up=lambda _served: None,
+        cache=get_settings().packages_of("docs"),
+    )

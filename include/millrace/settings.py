@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         default=(), description="HTTP addresses of the replicas, a JSON list; empty means those of the native stack."
     )
     replica: str = Field(default="serving_1", description="The name under which a serving replica reports.")
+    package_cache: str = Field(
+        default="",
+        description="Where replicas keep the packages they serve, a folder each; empty means `packages` in the home.",
+    )
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
     )
@@ -190,6 +194,10 @@ class Settings(BaseSettings):
         token = self.spark_connect_token.get_secret_value()
         suffix = f"/;token={token}" if token else ""
         return f"sc://localhost:{self.port('spark_connect')}{suffix}"
+
+    def packages_of(self, replica: str) -> Path:
+        """The folder in which a replica keeps the packages that it serves."""
+        return ROOT / (self.package_cache or self.home / "packages") / replica
 
     def replica_urls(self) -> list[str]:
         """Where each serving replica answers."""

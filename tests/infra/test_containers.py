@@ -146,6 +146,17 @@ def test_airflow_in_a_container_does_as_the_native_one() -> None:
     assert {key: natively[key] for key in told} == told
 
 
+def test_what_a_replica_keeps_outlives_its_container_and_its_user_may_write_it() -> None:
+    dockerfile = (ROOT / "infra" / "containers" / "python.Dockerfile").read_text()
+    for name in ("serving_1", "serving_2"):
+        service = COMPOSE["services"][name]
+        folder = service["environment"]["MILLRACE_PACKAGE_CACHE"]
+        assert f"packages:{folder}" in service["volumes"]
+        assert service["environment"]["MILLRACE_REPLICA"] == name, "each has a folder of its own in it"
+        assert f"install --directory --owner=millrace {folder}\n" in dockerfile
+    assert "packages" in COMPOSE["volumes"]
+
+
 def test_a_killed_scheduler_holds_no_stage_for_minutes() -> None:
     """A task of it counts as alive until then; and no task that lives is taken for dead because it was slow once."""
     seconds = int(airflow.environment(Settings(_env_file=None))["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"])

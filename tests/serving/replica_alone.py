@@ -15,6 +15,7 @@ from millrace.settings import get_settings
 from serving.app import create_app
 from serving.champion import Watch
 from serving.storing import SpooledStore
+from serving.warm_up import warm_up
 
 PACKAGE = "TEST_PACKAGE_FOLDER"
 
@@ -23,6 +24,15 @@ def app() -> FastAPI:
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     uri, digest, now = "s3://models/diabetes/packages/7/", content_hash(files), datetime.now(UTC)
     champion = Champion("diabetes", 7, uri, digest, 1, None, "test", "because", now, None)
-    watch = Watch("replica", champions=lambda: [champion], fetch=lambda _uri: files, report=lambda *_, **__: None)
+    settings = get_settings()
+    watch = Watch(
+        "replica",
+        champions=lambda: [champion],
+        fetch=lambda _uri: files,
+        report=lambda *_, **__: None,
+        history=lambda _problem: [],
+        warm_up=warm_up,
+        cache=settings.packages_of("replica"),
+    )
     watch.look()
-    return create_app(watch, store=SpooledStore(get_settings()), read_row=lambda _problem, _key: None)
+    return create_app(watch, store=SpooledStore(settings), read_row=lambda _problem, _key: None)

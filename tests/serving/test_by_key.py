@@ -9,7 +9,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from millrace.contract.problem import Problem
-from serving.app import create_app
 from tests.domain.sample_package import sample_package
 from tests.serving.world import World, package
 
@@ -44,7 +43,7 @@ def client(world: World) -> Iterator[TestClient]:
 def served(world: World) -> TestClient:
     watch = world.watch()
     watch.look()
-    return TestClient(create_app(watch, read_row=world.read_row))
+    return TestClient(world.app(watch))
 
 
 def refused(client: TestClient, status: int, sent: Any, path: str = BY_KEY) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from serving.app import create_app
 from serving.openapi import PREDICT
-from tests.serving.world import Kept, World, package
+from tests.serving.world import World, package
 
 CHECKS = [
     not_a_server_error,
@@ -42,7 +41,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch, store=Kept(), read_row=world.read_row)
+    return world.app(watch)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())

@@ -11,7 +11,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from millrace.domain.uuid7 import time_of
-from serving.app import create_app
 from serving.prediction_queries import listing_of
 from serving.schemas import example
 from serving.spool_folder import SpoolFullError
@@ -28,11 +27,11 @@ def store() -> Kept:
 
 @pytest.fixture
 def client(store: Kept) -> Iterator[TestClient]:
-    world = World()
+    world = World(kept=store)
     world.deploy("diabetes", package("diabetes"), version=7)
     watch = world.watch()
     watch.look()
-    with TestClient(create_app(watch, store=store, read_row=world.read_row)) as client:
+    with TestClient(world.app(watch)) as client:
         yield client
 
 
@@ -70,12 +69,12 @@ def test_the_key_of_a_row_is_kept_as_the_lake_has_it(client: TestClient, store: 
 
 
 def test_a_sensitive_column_is_never_kept(store: Kept) -> None:
-    world = World()
+    world = World(kept=store)
     world.deploy("stroke", package("stroke", estimator="logistic_regression"))
     watch = world.watch()
     watch.look()
     row = example(watch.in_force["stroke"])
-    with TestClient(create_app(watch, store=store, read_row=world.read_row)) as client:
+    with TestClient(world.app(watch)) as client:
         assert client.post("/v1/models/stroke/predict", json={**row, "name": "Ann Secret"}).status_code == 200
     assert "Ann Secret" not in str(store.requests)
     assert "name" not in store.requests[0].predictions[0].features

@@ -71,6 +71,19 @@ CREATE TABLE IF NOT EXISTS control.holds (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold ON control.holds (problem, content_hash) WHERE released_at IS NULL;
 
+CREATE TABLE IF NOT EXISTS control.problem_holds (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    problem text NOT NULL,
+    actor text NOT NULL,
+    reason text NOT NULL,
+    held_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_by text,
+    release_reason text,
+    released_at timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold_of_a_problem ON control.problem_holds (problem)
+    WHERE released_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS control.batch_transitions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     problem text NOT NULL,
@@ -158,7 +171,7 @@ def _connect() -> psycopg.Connection[DictRow]:
 @cache
 def _create_schema() -> None:
     with _connect() as connection:
-        newest = "SELECT to_regclass('control.extract_looks') AS it"
+        newest = "SELECT to_regclass('control.problem_holds') AS it"
         there: dict[str, Any] | None = connection.execute(newest).fetchone()
         if there and there["it"]:
             return
