@@ -20,7 +20,9 @@ from serving.by_key import ReadRow
 from serving.champion import Watch
 from serving.led import LAST
 from serving.observing import Figures, Observing
+from serving.older_clients import older_clients
 from serving.openapi import openapi
+from serving.page import page
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 from serving.short_way import GONE, ShortWay
@@ -28,11 +30,19 @@ from serving.storing import SpooledStore, Store
 from serving.warm_up import warm_up
 
 
-def create_app(watch: Watch, *, store: Store, read_row: ReadRow, look_every_seconds: float | None = None) -> FastAPI:
+def create_app(
+    watch: Watch,
+    *,
+    store: Store,
+    read_row: ReadRow,
+    look_every_seconds: float | None = None,
+    default_problem: str = "",
+) -> FastAPI:
     """The application over a watch and a store; the watch looks by itself if it is told how often.
 
     Args:
         read_row: What the warehouse holds of a row.
+        default_problem: Which one the paths of older clients mean; empty: the only one that is served.
     """
 
     @asynccontextmanager
@@ -58,6 +68,8 @@ def create_app(watch: Watch, *, store: Store, read_row: ReadRow, look_every_seco
         lifespan=lifespan,
     )
     app.include_router(routes(watch, figures, store, read_row))
+    app.include_router(page(watch))
+    app.include_router(older_clients(watch, app.routes, default_problem))
     app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Observing, figures=figures, replica=watch.replica)
     app.add_exception_handler(RefusedError, _refused)
@@ -122,6 +134,7 @@ def _replica() -> FastAPI:
         store=SpooledStore(settings),
         read_row=warehouse.serving_row,
         look_every_seconds=settings.prediction_reports_seconds,
+        default_problem=settings.default_problem,
     )
 
 

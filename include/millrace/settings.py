@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
     )
+    default_problem: str = Field(
+        default="",
+        description="Which problem a replica means where older clients name none; empty: the only one it serves.",
+    )
 
     spool_dir: Path | None = Field(
         default=None,

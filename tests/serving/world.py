@@ -132,9 +132,9 @@ class World:
             clock=lambda: self.now,
         )
 
-    def app(self, watch: Watch) -> FastAPI:
-        """The application of a replica that has this world outside."""
-        return create_app(watch, store=self.kept, read_row=self.read_row)
+    def app(self, watch: Watch, **more: Any) -> FastAPI:
+        """The application of a replica that has this world outside; `more` as `create_app` takes it."""
+        return create_app(watch, store=self.kept, read_row=self.read_row, **more)
 
     def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
         if self.database_away:
