@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from serving.bodies import JSON
 from serving.champion import InForce, Watch
 from serving.openapi import ANY_ROW, PREDICT, problem_answers
+from serving.prediction_routes import FILTERS, PREDICTIONS
 from serving.refusals import RefusedError
 
 NUMBER_BITS = 53
@@ -34,24 +35,56 @@ ANSWER: dict[str, Any] = {
         },
     },
 }
+PAGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["predictions", "next_cursor"],
+    "properties": {
+        "predictions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [*ANSWER["required"], "time"],
+                "properties": {**ANSWER["properties"], "time": {"type": "string", "format": "date-time"}},
+            },
+        },
+        "next_cursor": {"type": ["string", "null"], "description": "Send it as `cursor` for the next page"},
+    },
+}
 
 
 def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: str) -> APIRouter:
     """The routes of older clients.
 
     Args:
-        routes: Those of the application, of which the one that predicts is asked.
+        routes: Those of the application, of which those that predict and list are asked.
         default_problem: Which problem is meant; empty: the only one that is served.
     """
     router = APIRouter(tags=["older clients"], deprecated=True)
-    predict: Callable[[Request], Awaitable[Response]] = next(
-        one for one in routes if isinstance(one, APIRoute) and one.path == PREDICT
-    ).endpoint
+    endpoints: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        one.path: one.endpoint for one in routes if isinstance(one, APIRoute)
+    }
+    predict, listing = endpoints[PREDICT], endpoints[PREDICTIONS]
 
     async def predict_as_before(request: Request) -> Response:
         request.scope["path_params"] = {"problem": meant(watch, default_problem).champion.problem}
         told = from_json(bytes((await predict(request)).body))
         return Response(to_json(in_older_words(told)), media_type=JSON)
+
+    @router.get(
+        "/predictions",
+        summary="Stored predictions of the default problem, the newest first",
+        responses={
+            200: {"description": "A page, in fewer words", "content": {JSON: {"schema": PAGE}}},
+            **problem_answers(404, 422, 503),
+        },
+        openapi_extra={"parameters": FILTERS},
+        response_class=Response,
+    )
+    async def predictions_as_before(request: Request) -> Response:
+        request.scope["path_params"] = {"problem": meant(watch, default_problem).champion.problem}
+        told = from_json(bytes((await listing(request)).body))
+        page = [in_older_words(one) | {"time": one["time"]} for one in told["predictions"]]
+        return Response(to_json({"predictions": page, "next_cursor": told["next_cursor"]}), media_type=JSON)
 
     for path in ("/predict", "/api/v1/predict"):
         router.add_api_route(
@@ -61,7 +94,7 @@ def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: st
             summary="Predict one row of the default problem",
             responses={
                 200: {"description": "Its prediction, in fewer words", "content": {JSON: {"schema": ANSWER}}},
-                **problem_answers(400, 404, 413, 415, 422),
+                **problem_answers(400, 404, 413, 415, 422, 503),
             },
             openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": ANY_ROW}}}},
             response_class=Response,

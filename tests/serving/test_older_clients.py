@@ -102,6 +102,17 @@ def test_the_model_is_told_in_the_words_of_one_model(client: TestClient) -> None
     assert datetime.fromisoformat(told["in_force_since"]) <= datetime.now(UTC)
 
 
+def test_what_was_predicted_is_listed_in_the_words_of_then() -> None:
+    with client_of("diabetes") as client:
+        made = [client.post("/predict", json=PERSON).json() for _ in range(3)]
+        page = client.get("/predictions?limit=2").json()
+        assert [{**one, "time": None} for one in page["predictions"]] == [{**one, "time": None} for one in made[:0:-1]]
+        last = client.get(f"/predictions?cursor={page['next_cursor']}").json()
+        assert [one["prediction_id"] for one in last["predictions"]] == [made[0]["prediction_id"]]
+        assert last["next_cursor"] is None
+        assert client.get("/predictions?limit=0").status_code == 422
+
+
 @given(st.uuids())
 def test_a_number_is_one_that_javascript_keeps(one: UUID) -> None:
     assert 0 <= as_number(one) <= LARGEST_OF_JAVASCRIPT
