@@ -1,4 +1,4 @@
-"""The receipt of a version: from the control tables of a real Postgres to the receipts in a real Iceberg table's commits."""
+"""The receipt of a version: from the control tables of a real Postgres to the commits of a real Iceberg table."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pyiceberg.table import Table
 
 from millrace.adapters import champions, control
 from millrace.adapters.lake import reading
-from millrace.adapters.lake.receipts import RECEIPT, origin
+from millrace.adapters.lake.receipts import GOLD_SEQ, RECEIPT, origin
 from millrace.domain.batches import FILES_TOLD
 from serving import receipts
 from tests.postgres_alone import postgres_alone
@@ -22,16 +22,17 @@ TAG = "trained_run_1"
 
 
 @pytest.fixture
-def gold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+def gold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
     catalog = SqlCatalog("lake", uri=f"sqlite:///{tmp_path}/catalog.db", warehouse=f"file://{tmp_path}")
     catalog.create_namespace("gold")
     monkeypatch.setattr(reading, "catalog", lambda: catalog)
-    yield catalog.create_table("gold.loan", ROWS.schema)
+    return catalog.create_table("gold.loan", ROWS.schema)
 
 
 def commit(gold: Table, *files: str, **more: Any) -> int:
     told = {"files": list(files), **more}
-    gold.append(ROWS, snapshot_properties={RECEIPT: json.dumps(told)})
+    number = 1 + sum(RECEIPT in one.summary.additional_properties for one in gold.snapshots())
+    gold.append(ROWS, snapshot_properties={RECEIPT: json.dumps(told), GOLD_SEQ: str(number)})
     return snapshot(gold)
 
 
