@@ -13,6 +13,7 @@ import psutil
 from infra.paths import VENV
 from millrace.settings import ROOT
 from tests.awaiting import await_that
+from tests.serving.a_key import BEARER
 
 SCRIPT = Path(__file__).parent / "wrk.lua"
 
@@ -61,7 +62,7 @@ def load(target: Server, path: str, body: Path, *, seconds: int, connections: in
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", "-s", str(SCRIPT)]
     done = subprocess.run(
         [*command, target.url + path],
-        env=os.environ | {"WRK_BODY": str(body)},
+        env=os.environ | {"WRK_BODY": str(body), "WRK_AUTHORIZATION": BEARER["authorization"]},
         capture_output=True,
         text=True,
         check=True,

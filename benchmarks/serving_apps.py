@@ -23,6 +23,7 @@ def replica() -> FastAPI:
     from serving.champion import Watch
     from serving.storing import SpooledStore
     from serving.warm_up import warm_up
+    from tests.serving.a_key import ring_of
 
     files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
     champion = Champion(
@@ -39,7 +40,7 @@ def replica() -> FastAPI:
         cache=settings.packages_of("bench"),
     )
     watch.look()
-    return create_app(watch, store=SpooledStore(settings), read_row=lambda _name, _key: None)
+    return create_app(watch, ring_of(), store=SpooledStore(settings), read_row=lambda _name, _key: None)
 
 
 def nothing() -> FastAPI:

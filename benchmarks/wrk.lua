@@ -1,6 +1,7 @@
 -- Sends one body again and again, and tells what came of it as one line of JSON. wrk's own report rounds too much.
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = os.getenv("WRK_AUTHORIZATION")
 local file = assert(io.open(os.getenv("WRK_BODY"), "rb"))
 wrk.body = file:read("*a")
 file:close()

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from millrace.contract.errors import did_you_mean
 from serving.faults import in_words
 from serving.refusals import refuse
+from serving.repeated_keys import repeated_key
 
 MAX_BODY_BYTES = 2_000_000
 MAX_ROWS = 1_000
@@ -50,7 +51,7 @@ def one_row(body: bytes) -> dict[str, Any]:
     """The one row that a body is, not yet checked.
 
     Raises:
-        RefusedError: 400 if it is no JSON (or nested too deeply), 422 if it is no object.
+        RefusedError: 400 if it is no JSON (or nested too deeply) or a key comes twice, 422 if it is no object.
     """
     sent = _read(body, ONE)
     if not isinstance(sent, dict):
@@ -62,7 +63,8 @@ def many_rows(kind: Kind, body: bytes) -> list[Any]:
     """The rows that a body holds, not yet checked one by one: a list in JSON, or a line each.
 
     Raises:
-        RefusedError: 400 if it is no JSON (or nested too deeply), 422 if it does not hold 1 to 1,000 rows.
+        RefusedError: 400 if it is no JSON, nested too deeply, or a key comes twice; 422 if it does not hold 1 to 1,000
+            rows.
     """
     rows = _lines(body) if kind == NDJSON else _listed(_read(body, MANY))
     if not 1 <= len(rows) <= MAX_ROWS:
@@ -105,7 +107,8 @@ def _lines(body: bytes) -> list[Any]:
 
 def _read(text: bytes, expected: str, where: str = "") -> Any:
     try:
-        return from_json(text)
+        parsed = from_json(text)
+        twice = repeated_key(text, parsed)
     except ValueError as error:
         refuse(
             400,
@@ -114,6 +117,15 @@ def _read(text: bytes, expected: str, where: str = "") -> Any:
             expected=expected,
             fix="send valid, flat JSON in UTF-8",
         )
+    if twice is not None:
+        refuse(
+            400,
+            "A key comes twice",
+            found=f"{where}the key {in_words(twice)} more than once in an object",
+            expected="each key once",
+            fix="leave one of them away: nobody can tell which one is meant",
+        )
+    return parsed
 
 
 def _refuse_size(found: str) -> NoReturn:

@@ -111,12 +111,16 @@ def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these error statuses."""
     words = {
         400: "The body is not JSON",
+        401: "No API key in force was sent",
+        403: "The API key does not allow this",
+        408: "The body came too slowly",
         404: "No such problem is served",
         409: "The row that the warehouse holds does not fit the model",
         405: "No such method here",
         413: "The body is too large",
         415: "The body is not said to be JSON",
         422: "Rows break the contract",
+        429: "The API key sends too many rows",
         503: "Not ready",
     }
     return {s: {"description": words[s], "content": {MEDIA_TYPE: {"schema": DETAILS_SCHEMA}}} for s in statuses}

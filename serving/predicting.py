@@ -169,6 +169,8 @@ def served_by(watch: Watch, request: Request) -> InForce:
             expected=did_you_mean(problem, known) if known else "no problem has a champion yet",
             fix="GET /v1/models lists the problems",
         )
+    # A request that is refused from here on is told of the champion that it was for.
+    request.scope["millrace.told"] = {"problem": problem, "version": served.champion.version}
     return served
 
 

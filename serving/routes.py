@@ -11,6 +11,8 @@ from pydantic_core import to_json
 from serving.answers import model_block
 from serving.by_key import ReadRow
 from serving.champion import Watch
+from serving.draining import Draining
+from serving.key_ring import KeyRing
 from serving.led import history_block
 from serving.observing import Figures
 from serving.openapi import PROBLEM, problem_answers
@@ -20,7 +22,9 @@ from serving.schemas import facts, request_schema
 from serving.storing import Store, StoreState
 
 
-def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> APIRouter:
+def routes(  # noqa: PLR0917 -- what a replica is made of, put together in `app`
+    watch: Watch, figures: Figures, store: Store, read_row: ReadRow, ring: KeyRing, draining: Draining
+) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
     router.include_router(predicting(watch, figures, store.keep, read_row))
@@ -59,7 +63,7 @@ def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> A
 
     @router.get("/readyz", summary="Is every champion served?", tags=["health"], responses={503: {"description": "No"}})
     async def readyz() -> Response:
-        told = readiness(watch, store.state())
+        told = at_the_door(readiness(watch, store.state()), ring, draining)
         return _json(to_json(told), 200 if told["ready"] else 503)
 
     @router.get("/metrics", summary="Prometheus figures", tags=["health"], response_class=Response)
@@ -69,6 +73,7 @@ def routes(watch: Watch, figures: Figures, store: Store, read_row: ReadRow) -> A
             champion = served.champion
             figures.generation.labels(champion.problem, champion.version).set(champion.generation)
         figures.behind.set(len(watch.behind))
+        figures.keys_trouble.set(ring.trouble is not None)
         figures.watch_trouble.set(watch.trouble is not None)
         figures.from_cache.set(len(watch.from_cache))
         figures.cache_trouble.set(watch.cache.trouble is not None)
@@ -96,6 +101,12 @@ def readiness(watch: Watch, stored: StoreState) -> dict[str, Any]:
         "trouble": watch.trouble or (None if watch.looked else "the champions were not looked up yet"),
         "store": asdict(stored),
     }
+
+
+def at_the_door(told: dict[str, Any], ring: KeyRing, draining: Draining) -> dict[str, Any]:
+    """What is told of the readiness, with what keeps callers out although every champion is served."""
+    told |= {"draining": draining.began, "keys_known": ring.keys is not None, "keys_trouble": ring.trouble}
+    return told | {"ready": told["ready"] and ring.keys is not None and not draining.began}
 
 
 def _json(content: bytes, status: int = 200) -> Response:

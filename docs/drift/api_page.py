@@ -7,6 +7,7 @@ from millrace.settings import get_settings
 from serving.app import create_app
 from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
+from serving.key_ring import KeyRing
 from serving.openapi import ANSWER, ANSWERS, FACTOR, MODEL, WARNING
 from serving.prediction_routes import FILTERS
 from serving.prediction_schemas import PAGE, RECEIPT, STORED
@@ -39,7 +40,9 @@ listed, the newest first, and found by its id with the receipt of the version th
 def api_page() -> str:
     """The page."""
     store = SpooledStore(get_settings())
-    document = create_app(_watch_of_nothing(), store=store, read_row=lambda _problem, _key: None).openapi()
+    document = create_app(
+        _watch_of_nothing(), KeyRing(list), store=store, read_row=lambda _problem, _key: None
+    ).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()

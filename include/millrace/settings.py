@@ -131,6 +131,35 @@ class Settings(BaseSettings):
         default=False, description="Whether each answer waits for the disk, so that a loss of power loses none."
     )
 
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="The key that our own commands send to the replicas; client `operator`."
+    )
+    rate_limit_rows_per_second: float = Field(
+        # More than a replica answers: a limit worth having depends on who else asks.
+        default=100_000.0,
+        ge=0,
+        description="Rows that a key may send to each replica, on average; 0 means no limit. A key may have its own.",
+    )
+    rate_limit_burst_seconds: float = Field(
+        default=5.0, ge=1, description="So many seconds' worth of rows may come at once."
+    )
+    body_deadline_seconds: float = Field(
+        default=10.0, gt=0, description="Within this time the body of a request has to be here."
+    )
+    header_deadline_seconds: float = Field(
+        default=10.0, gt=0, description="Within this time its headers have to be here."
+    )
+    connections_at_most: int = Field(
+        default=1_000, ge=10, description="Beyond so many open connections a replica answers 503."
+    )
+    drain_seconds: float = Field(
+        default=1.0, ge=0, description="So long a replica goes on after SIGTERM, while `/readyz` says that it leaves."
+    )
+    drain_at_most_seconds: int = Field(
+        default=10, ge=1, description="So long it waits then for the requests that it has."
+    )
+    commit: str = Field(default="", description="Git commit of an image; a clone looks it up itself.")
+
     @field_validator("home", "problems_dir", "spool_dir")
     @classmethod
     def _from_the_root(cls, folder: Path | None) -> Path | None:

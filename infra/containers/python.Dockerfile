@@ -14,5 +14,9 @@ COPY infra infra
 COPY expectations expectations
 COPY serving serving
 COPY spark_jobs spark_jobs
+COPY pyproject.toml pyproject.toml
+# `--build-arg COMMIT=$(git rev-parse --short=12 HEAD)`: /metrics tells it.
+ARG COMMIT=""
+ENV MILLRACE_COMMIT=${COMMIT}
 ENV PYTHONPATH=/millrace:/millrace/include PYTHONUNBUFFERED=1
 USER 1000

@@ -13,7 +13,7 @@ def lines(settings: Settings) -> list[str]:
         ("MLflow", settings.mlflow_url, "runs, candidates, champions", ""),
         ("MinIO", settings.url("minio_console"), "landing files, the lake, reports", keys),
         ("Ray", settings.ray_url, "the search for hyperparameters", token),
-        ("Serving 1", f"{settings.url('serving_1')}/docs", "predictions", ""),
+        ("Serving 1", f"{settings.url('serving_1')}/docs", "predictions; API key: MILLRACE_API_KEY in .env", ""),
         ("Serving 2", f"{settings.url('serving_2')}/docs", "predictions", ""),
         ("Spark Connect", f"sc://localhost:{settings.port('spark_connect')}", "MILLRACE_SPARK_CONNECT_TOKEN", ""),
         (

@@ -9,7 +9,7 @@ import yaml
 from airflow.sdk.configuration import conf
 
 from infra.paths import ROOT, VENV
-from infra.services import airflow, java, kafka, kafka_connect, postgres, postgres_server, source_database
+from infra.services import airflow, java, kafka, kafka_connect, postgres, postgres_server, serving, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
@@ -136,6 +136,22 @@ def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:
     keeper = COMPOSE["services"]["connectors"]
     assert keeper["healthcheck"]["test"]
     assert "ports" not in keeper
+
+
+def test_a_replica_in_a_container_is_started_and_ended_as_the_native_one() -> None:
+    settings = Settings(_env_file=None)
+    for service in serving.SERVICES:
+        there = COMPOSE["services"][service.name]
+        natively = " ".join(service.launch(settings).argv).partition(" ")[2]
+        assert there["command"] == f"python {natively}".replace("--port=", "--host 0.0.0.0 --port ")
+        assert there["stop_grace_period"] == f"{service.stop_seconds}s"
+        assert service.stop_seconds > settings.drain_seconds + settings.drain_at_most_seconds
+
+
+def test_the_key_of_the_env_file_is_registered_once_the_warehouse_answers() -> None:
+    registering = COMPOSE["services"]["operator_key"]
+    assert registering["depends_on"] == {"warehouse": {"condition": "service_healthy"}}
+    assert "MILLRACE_API_KEY" in registering["environment"]
 
 
 def test_airflow_in_a_container_does_as_the_native_one() -> None:

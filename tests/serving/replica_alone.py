@@ -16,6 +16,7 @@ from serving.app import create_app
 from serving.champion import Watch
 from serving.storing import SpooledStore
 from serving.warm_up import warm_up
+from tests.serving.a_key import ring_of
 
 PACKAGE = "TEST_PACKAGE_FOLDER"
 
@@ -35,4 +36,4 @@ def app() -> FastAPI:
         cache=settings.packages_of("replica"),
     )
     watch.look()
-    return create_app(watch, store=SpooledStore(settings), read_row=lambda _problem, _key: None)
+    return create_app(watch, ring_of(), store=SpooledStore(settings), read_row=lambda _problem, _key: None)

@@ -15,6 +15,7 @@ import pytest
 from millrace.settings import ROOT
 from serving.spool_lines import line
 from tests.postgres_alone import Alone, postgres_alone
+from tests.serving.a_key import BEARER
 from tests.serving.test_routes import PERSON
 from tests.serving.under_load import PREDICT, Load, Replica, load, replica, stored
 
@@ -69,10 +70,10 @@ def test_a_database_that_is_away_under_load(server: Alone, one: Replica) -> None
             assert "connection" in told["trouble"]
             waiting = clients.answered[-1]
             # Of this replica's own spool, while no table can be asked.
-            found = httpx.get(f"{one.url}/v1/models/diabetes/predictions/{waiting}").json()
+            found = httpx.get(f"{one.url}/v1/models/diabetes/predictions/{waiting}", headers=BEARER).json()
             assert found["prediction_id"] == waiting
             assert found["receipt"]["trouble"]
-            listed = httpx.get(f"{one.url}/v1/models/diabetes/predictions")
+            listed = httpx.get(f"{one.url}/v1/models/diabetes/predictions", headers=BEARER)
             assert (listed.status_code, listed.headers["retry-after"]) == (503, "5")
         finally:
             server.start()
@@ -125,7 +126,7 @@ def test_a_replica_that_is_asked_to_end_leaves_nothing_behind(server: Alone, one
 
 def test_lines_that_cannot_be_stored_hold_up_nobody(server: Alone, one: Replica, tmp_path: Path) -> None:
     """A damaged line, one that no version wrote, and one that Postgres refuses for itself."""
-    client = httpx.Client(base_url=one.url)
+    client = httpx.Client(base_url=one.url, headers=BEARER)
     first = client.post(PREDICT, json=PERSON).json()["prediction_id"]
     stored(server, one)
     one.kill()

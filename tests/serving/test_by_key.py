@@ -43,7 +43,7 @@ def client(world: World) -> Iterator[TestClient]:
 def served(world: World) -> TestClient:
     watch = world.watch()
     watch.look()
-    return TestClient(world.app(watch))
+    return world.client(watch)
 
 
 def refused(client: TestClient, status: int, sent: Any, path: str = BY_KEY) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
 from serving.champion import Watch
 from tests.serving.world import World, package
@@ -19,7 +18,7 @@ def world() -> World:
 
 
 def told(watch: Watch, world: World) -> dict[str, Any]:
-    answer = TestClient(world.app(watch)).get("/v1/models/diabetes")
+    answer = world.client(watch).get("/v1/models/diabetes")
     assert answer.status_code == 200
     body: dict[str, Any] = answer.json()
     return body

@@ -28,7 +28,7 @@ def watch_of(*names: str) -> Watch:
 
 
 def client_of(*names: str, default_problem: str = "") -> TestClient:
-    return TestClient(World().app(watch_of(*names), default_problem=default_problem))
+    return World().client(watch_of(*names), default_problem=default_problem)
 
 
 @pytest.fixture(scope="module")

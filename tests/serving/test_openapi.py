@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from serving.openapi import PREDICT
+from tests.serving.a_key import BEARER
 from tests.serving.world import World, package
 
 CHECKS = [
@@ -52,10 +53,10 @@ bounded = settings(max_examples=40, deadline=None, suppress_health_check=list(He
 @schema.include(path=EXACT).parametrize()
 @bounded
 def test_an_exact_prediction_takes_what_it_says_and_nothing_else(case: Case) -> None:
-    case.call_and_validate(checks=[*CHECKS, takes_what_is_valid, negative_data_rejection])
+    case.call_and_validate(headers=BEARER, checks=[*CHECKS, takes_what_is_valid, negative_data_rejection])
 
 
 @schema.exclude(path=EXACT).parametrize()
 @bounded
 def test_every_other_route_answers_as_it_says(case: Case) -> None:
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(headers=BEARER, checks=CHECKS)

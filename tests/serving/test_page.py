@@ -18,7 +18,7 @@ def client() -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    with TestClient(World().app(watch)) as client:
+    with World().client(watch) as client:
         yield client
 
 

@@ -31,7 +31,7 @@ def client(store: Kept) -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"), version=7)
     watch = world.watch()
     watch.look()
-    with TestClient(world.app(watch)) as client:
+    with world.client(watch) as client:
         yield client
 
 
@@ -74,7 +74,7 @@ def test_a_sensitive_column_is_never_kept(store: Kept) -> None:
     watch = world.watch()
     watch.look()
     row = example(watch.in_force["stroke"])
-    with TestClient(world.app(watch)) as client:
+    with world.client(watch) as client:
         assert client.post("/v1/models/stroke/predict", json={**row, "name": "Ann Secret"}).status_code == 200
     assert "Ann Secret" not in str(store.requests)
     assert "name" not in store.requests[0].predictions[0].features

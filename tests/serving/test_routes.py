@@ -42,7 +42,7 @@ def watch(world: World) -> Watch:
 
 @pytest.fixture
 def client(world: World, watch: Watch) -> Iterator[TestClient]:
-    with TestClient(world.app(watch)) as client:
+    with world.client(watch) as client:
         yield client
 
 
@@ -94,7 +94,7 @@ def test_a_value_that_no_training_row_had_is_answered_with_a_warning() -> None:
     served = watch.in_force["diabetes"]
     seen = {"columns": {"BMI": {"low": 18.5, "high": 40.0, "edges": [], "counts": [], "missing": 0}}}
     watch.in_force = {"diabetes": replace(served, look=compile_look(seen))}
-    with TestClient(world.app(watch)) as client:
+    with world.client(watch) as client:
         assert client.post(PREDICT, json=PERSON | {"BMI": 40.0}).json()["warnings"] == []
         (warning,) = client.post(PREDICT, json=PERSON | {"BMI": 40.1}).json()["warnings"]
     assert warning == {"name": "BMI", "kind": "outside_training_range", "value": 40.1, "expected": "18.5 to 40"}
@@ -108,7 +108,7 @@ def test_the_gold_that_trained_the_version_is_told_to_its_last_digit() -> None:
     world.deploy("diabetes", package, version=2, gold="8773044883344685640")
     watch = world.watch()
     watch.look()
-    with TestClient(world.app(watch)) as client:
+    with world.client(watch) as client:
         # Read as a browser would: every number is a float.
         told = json.loads(client.post(PREDICT, json=PERSON).text, parse_int=float)
     assert told["model"]["gold_snapshot"] == "8773044883344685640"
@@ -294,10 +294,32 @@ def test_openapi_has_one_exact_operation_a_champion(client: TestClient) -> None:
     assert {"/v1/models/loan/predict", "/v1/models/loan/predict/batch"} <= set(paths)
 
 
+@pytest.mark.parametrize("path", [PREDICT, f"{PREDICT}/batch", f"{PREDICT}/by-key"])
+def test_without_a_key_no_way_leads_to_a_prediction(client: TestClient, path: str) -> None:
+    refused(client, 401, path, json=PERSON, headers={"authorization": ""})
+
+
+def test_a_refused_row_is_counted_for_the_champion_that_it_was_for(client: TestClient) -> None:
+    client.post(PREDICT, json=PERSON)
+    client.post(PREDICT, json=PERSON | {"Age": "old"})
+    figures = client.get("/metrics").text
+    for outcome in ("ok", "refused"):
+        labels = f'outcome="{outcome}",problem="diabetes",version="7"'
+        assert f"millrace_prediction_seconds_count{{{labels}}} 1.0" in figures
+    assert re.search(r'millrace_build_info\{commit="[^"]+",python="3[^"]+",version="[^"]+"\} 1.0', figures)
+
+
+def test_the_document_says_which_requests_need_a_key(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["paths"]["/v1/models/{problem}/predict"]["post"]["security"] == [{"bearer": []}, {"header": []}]
+    assert "429" in document["paths"]["/v1/models"]["get"]["responses"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+
+
 def test_the_health_of_a_replica(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}
-    with TestClient(World().app(World().watch())) as young:
+    with World().client(World().watch()) as young:
         assert young.get("/healthz").status_code == 200
         assert young.get("/readyz").status_code == 503
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from fastapi.testclient import TestClient
 
 from millrace.domain.package import content_hash
 from serving.champion import Watch
@@ -51,7 +50,7 @@ def test_with_everything_away_it_serves_the_last_version_and_says_so(world: Worl
     assert told["ready"]
     assert told["from_cache"] == {"diabetes": watch.from_cache["diabetes"].isoformat(timespec="seconds")}
     assert "Postgres is away" in told["trouble"]
-    client = TestClient(world.app(watch))
+    client = world.client(watch)
     assert "millrace_champions_from_cache 1.0" in client.get("/metrics").text
 
 

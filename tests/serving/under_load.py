@@ -17,6 +17,7 @@ import httpx
 
 from millrace.settings import ROOT
 from tests.postgres_alone import Alone, free_port
+from tests.serving.a_key import BEARER
 from tests.serving.replica_alone import PACKAGE
 from tests.serving.test_routes import PERSON
 from tests.serving.world import package
@@ -96,7 +97,7 @@ class Load:
         self.until(lambda: len(self.answered) >= enough, f"{more} more answers")
 
     def work(self, number: int) -> None:
-        client = httpx.Client(base_url=self.url, timeout=10)
+        client = httpx.Client(base_url=self.url, timeout=10, headers=BEARER)
         rows = [{**PERSON, "Age": 21 + (number + at) % 50} for at in range(7)]
         sent = 0
         while not self._stop.is_set():

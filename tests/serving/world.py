@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from millrace.adapters.champions import Champion
 from millrace.adapters.prediction_store import Wanted, rows_of
@@ -24,6 +25,7 @@ from serving.champion import Watch
 from serving.storing import StoreState
 from serving.warm_up import warm_up
 from tests.domain.sample_package import sample_package
+from tests.serving.a_key import BEARER, ring_of
 
 PROBLEMS = ROOT / "include" / "problems"
 
@@ -134,7 +136,11 @@ class World:
 
     def app(self, watch: Watch, **more: Any) -> FastAPI:
         """The application of a replica that has this world outside; `more` as `create_app` takes it."""
-        return create_app(watch, store=self.kept, read_row=self.read_row, **more)
+        return create_app(watch, ring_of(), store=self.kept, read_row=self.read_row, **more)
+
+    def client(self, watch: Watch, **more: Any) -> TestClient:
+        """A client of it whose requests carry a key for everything."""
+        return TestClient(self.app(watch, **more), headers=BEARER)
 
     def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
         if self.database_away:

@@ -46,7 +46,7 @@ def ping() -> None:
 def serves(url: str, problem: str) -> Serves:
     """Ask one replica what it serves. Never raises: not answering is an answer here."""
     try:
-        found = httpx.get(f"{url}/v1/models/{problem}", timeout=TIMEOUT_SECONDS)
+        found = httpx.get(f"{url}/v1/models/{problem}", headers=_key(), timeout=TIMEOUT_SECONDS)
         if found.status_code != 200:
             return Serves(url, why_not=f"HTTP {found.status_code}: {_told(found)}")
         model = found.json()["model"]
@@ -88,7 +88,7 @@ def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any
     """
     path = f"{url}/v1/models/{problem}/predict/batch"
     try:
-        found = httpx.post(path, json={"rows": rows}, timeout=TIMEOUT_SECONDS)
+        found = httpx.post(path, json={"rows": rows}, headers=_key(), timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         raise _away(url, str(error) or type(error).__name__) from error
     if found.status_code != 200:
@@ -111,6 +111,12 @@ def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any
             fix=f"mend the rows; {url}/v1/models/{problem} tells what each column takes",
         )
     return answer
+
+
+def _key() -> dict[str, str]:
+    """The key of this stack's env file. httpx tells no header in an error."""
+    key = get_settings().api_key.get_secret_value()
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 TOLD_FAULTS = 20
