@@ -77,8 +77,8 @@ def test_there_is_no_such_tag_or_table(gold: Table) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")):
+def _server() -> Iterator[None]:
+    with postgres_alone():
         control._create_schema.cache_clear()
         detail = {"uri": "s3://models/loan/packages/x/", "content_hash": "abc", "run_key": "run_1", "gold_tag": TAG}
         for problem in ("loan", "other"):
