@@ -34,8 +34,8 @@ new_id = uuid7s(time.time_ns, secrets.randbits)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")) as server:
+def server() -> Iterator[Alone]:
+    with postgres_alone() as server:
         yield server
 
 

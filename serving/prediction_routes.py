@@ -21,6 +21,8 @@ from serving.storing import Store
 READING_THREADS = 4
 """So many reads of the database at once: people and reports read, and predictions must not wait for them."""
 
+PREDICTIONS = "/v1/models/{problem}/predictions"
+
 Found = TypeVar("Found")
 
 
@@ -40,7 +42,7 @@ def prediction_routes(watch: Watch, store: Store, *, receipt_of: Receipt = recei
             _unavailable(f"Postgres refused: {type(error).__name__}", "tell the operators; the log has the request id")
 
     @router.get(
-        "/v1/models/{problem}/predictions",
+        PREDICTIONS,
         summary="Stored predictions, the newest first",
         tags=["predictions"],
         responses={
@@ -60,7 +62,7 @@ def prediction_routes(watch: Watch, store: Store, *, receipt_of: Receipt = recei
         return _json({"predictions": [_told(one) for one in page], "next_cursor": more})
 
     @router.get(
-        "/v1/models/{problem}/predictions/{prediction_id}",
+        PREDICTIONS + "/{prediction_id}",
         summary="One stored prediction, and where it came from",
         tags=["predictions"],
         responses={

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -50,8 +51,19 @@ class Alone:
 
 
 @contextmanager
-def postgres_alone(folder: Path) -> Iterator[Alone]:
-    """A server whose data lies below `folder`."""
+def postgres_alone() -> Iterator[Alone]:
+    """A server that is gone, with its data, after the block.
+
+    Not below pytest's own folder: each session of pytest shuts it to other users, and as root the server is one.
+    """
+    with TemporaryDirectory(prefix="millrace-alone-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        with _running(Path(folder)) as server:
+            yield server
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[Alone]:
     environment = {
         "MILLRACE_HOME": str(folder),
         "MILLRACE_ENV_FILE": str(folder / ".env"),
@@ -62,10 +74,6 @@ def postgres_alone(folder: Path) -> Iterator[Alone]:
             patched.setenv(name, value)
         get_settings.cache_clear()
         ensure_env_file(folder / ".env")
-        for part in (folder, *folder.parents):
-            # As root, the server runs as the user nobody.
-            if os.getuid() == 0 and part.stat().st_mode & 0o001 == 0 and part != Path("/"):
-                part.chmod(part.stat().st_mode | 0o011)
         server = Alone(get_settings(), environment)
         postgres_server.prepare(postgres.SERVER, server.settings)
         try:

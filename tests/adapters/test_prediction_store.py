@@ -23,8 +23,8 @@ NOW = datetime(2026, 3, 31, 23, 59, 59, 999000, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")) as server:
+def server() -> Iterator[Alone]:
+    with postgres_alone() as server:
         yield server
 
 

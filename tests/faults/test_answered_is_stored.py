@@ -17,8 +17,8 @@ KILLS = 8
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")) as server:
+def server() -> Iterator[Alone]:
+    with postgres_alone() as server:
         yield server
 
 

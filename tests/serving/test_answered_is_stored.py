@@ -21,8 +21,8 @@ from tests.serving.under_load import PREDICT, Load, Replica, load, replica, stor
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")) as server:
+def server() -> Iterator[Alone]:
+    with postgres_alone() as server:
         yield server
 
 

@@ -14,8 +14,8 @@ from tests.steps.small_problem import COLUMNS, small
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with postgres_alone(tmp_path_factory.mktemp("postgres")):
+def _server() -> Iterator[None]:
+    with postgres_alone():
         yield
 
 

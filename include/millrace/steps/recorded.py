@@ -18,7 +18,7 @@ FOLLOWING = "millrace.following"
 """What the changes that silver took in tell of the source's table as a whole: `domain.following`."""
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
 CHANGED_SEQ = "millrace.changed-seq"
-GOLD_SEQ = "millrace.gold-seq"
+GOLD_SEQ = receipts.GOLD_SEQ
 CONTRACT_HASH = "millrace.contract-hash"
 RECEIPT = receipts.RECEIPT
 RUN_ID = "millrace.run-id"

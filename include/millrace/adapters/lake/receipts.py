@@ -9,6 +9,8 @@ from millrace.domain.batches import FILES_TOLD
 
 RECEIPT = "millrace.receipt"
 """The property of a commit: JSON, as `steps.lineage.gold_receipt` makes it."""
+GOLD_SEQ = "millrace.gold-seq"
+"""The property beside it: 1 for the first commit of rows to gold, and one more with each."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,14 @@ def origin(table: str, ref: str) -> Origin | None:
     commits = list(history(table, ref))
     if not commits:
         return None
-    told = [json.loads(one.properties[RECEIPT]) for one in commits if RECEIPT in one.properties]
+    with_receipt = [one.properties for one in commits if RECEIPT in one.properties]
+    told = [json.loads(properties[RECEIPT]) for properties in with_receipt]
+    # Not by the oldest snapshot's parent: who lets it expire may take away its name, too.
+    numbers = {int(properties.get(GOLD_SEQ, 0)) for properties in with_receipt}
+    all_there = numbers == set(range(1, max(numbers, default=0) + 1))
     return Origin(
         snapshot_id=commits[0].snapshot_id,
         files=tuple(sorted({path for receipt in told for path in receipt["files"]})),
         offsets=next((receipt["offsets"] for receipt in told if receipt.get("offsets")), None),
-        is_whole=commits[-1].parent_id is None and all(len(receipt["files"]) < FILES_TOLD for receipt in told),
+        is_whole=all_there and all(len(receipt["files"]) < FILES_TOLD for receipt in told),
     )
