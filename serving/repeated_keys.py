@@ -6,6 +6,7 @@ and make the count too large, never too small; where it is not just the number o
 """
 
 import json
+from collections import Counter
 from typing import Any
 
 SPACES = b" \t\n\r"
@@ -38,8 +39,7 @@ class _TwiceError(Exception):
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        raise _TwiceError(next(key for key, _ in pairs if key in seen or seen.add(key)))
+        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
     return found
 
 
