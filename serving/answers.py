@@ -134,10 +134,13 @@ def _told(prediction: Prediction) -> dict[str, Any]:
         "probability": score.probability,
         "risk_category": score.risk,
         "decision": score.positive,
-        "contributing_factors": [
-            {"name": f.column, "value": f.value, "contribution": f.contribution} for f in score.factors
-        ],
+        "contributing_factors": told_factors(prediction),
         "decided_by": score.decided_by,
         "reason": score.reason,
         "warnings": [one._asdict() for one in prediction.unlike],
     }
+
+
+def told_factors(prediction: Prediction) -> list[dict[str, Any]]:
+    """The factors in the words of an answer."""
+    return [{"name": f.column, "value": f.value, "contribution": f.contribution} for f in prediction.score.factors]

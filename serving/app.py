@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
@@ -22,10 +23,13 @@ from serving.json_logs import log_to_stdout
 from serving.key_ring import KeyRing
 from serving.led import LAST
 from serving.observing import Figures, Observing
+from serving.older_clients import older_clients
 from serving.openapi import openapi
+from serving.page import page
 from serving.refusals import RefusedError, response
 from serving.routes import routes
 from serving.short_way import GONE, ShortWay
+from serving.storing import SpooledStore, Store
 from serving.warm_up import warm_up
 
 
@@ -33,14 +37,18 @@ def create_app(
     watch: Watch,
     ring: KeyRing,
     *,
+    store: Store,
     read_row: ReadRow,
     limits: Limits | None = None,
     look_every_seconds: float | None = None,
+    default_problem: str = "",
 ) -> FastAPI:
-    """The application over a watch and the keys that it takes; both look by themselves if they are told how often.
+    """The application over a watch, the keys that it takes, and a store; watch and keys look by themselves if they are
+    told how often.
 
     Args:
         read_row: What the warehouse holds of a row.
+        default_problem: Which one the paths of older clients mean; empty: the only one that is served.
     """
 
     @asynccontextmanager
@@ -50,8 +58,13 @@ def create_app(
             # Threads of their own: loading a package must hold up neither requests nor the end of a key.
             for name, run in (("watch", watch.run), ("keys", ring.run)):
                 threading.Thread(target=run, args=(stop, look_every_seconds), name=name, daemon=True).start()
-        yield
-        stop.set()
+        store.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            # In a thread: shipping the rest takes seconds.
+            await anyio.to_thread.run_sync(store.stop)
 
     figures, draining = Figures(), Draining()
     app = FastAPIOffline(
@@ -62,7 +75,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.draining = draining
-    app.include_router(routes(watch, figures, read_row, ring, draining))
+    app.include_router(routes(watch, figures, store, read_row, ring, draining))
+    app.include_router(page(watch))
+    app.include_router(older_clients(watch, app.routes, default_problem))
     # The last is the first that a request comes to: nothing gets round the guard.
     app.add_middleware(ShortWay, routes=app.routes)
     app.add_middleware(Guarding, ring=ring, draining=draining, registry=figures.registry, limits=limits or Limits())
@@ -120,9 +135,11 @@ def _replica() -> FastAPI:
     return create_app(
         watch,
         ring,
+        store=SpooledStore(settings),
         read_row=warehouse.serving_row,
         limits=limits,
         look_every_seconds=settings.prediction_reports_seconds,
+        default_problem=settings.default_problem,
     )
 
 

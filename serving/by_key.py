@@ -8,7 +8,7 @@ from millrace.contract.errors import MillraceError
 from serving.answers import Prediction, predict_row, told_alone
 from serving.champion import InForce
 from serving.faults import in_words
-from serving.refusals import RefusedError, refuse
+from serving.refusals import RETRY_SECONDS, RefusedError, refuse
 
 ServingRow = Mapping[str, Any]
 ReadRow = Callable[[str, str], ServingRow | None]
@@ -37,7 +37,7 @@ def predict_by_key(served: InForce, sent: Any, read_row: ReadRow, *, explain: bo
             found=error.problem,
             expected="the row's features, from the serving table",
             fix=f"try again; POST /v1/models/{problem}/predict takes the features from you",
-            headers={"Retry-After": "1"},
+            headers={"Retry-After": str(RETRY_SECONDS)},
         ) from error
     if row is None:
         refuse(

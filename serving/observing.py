@@ -4,6 +4,7 @@ import logging
 import re
 import time
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -18,6 +19,16 @@ logger = logging.getLogger("serving")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+STORE_FIGURES = {
+    "waiting_rows": "Predictions in the spool that the database has not yet",
+    "waiting_bytes": "Bytes of them",
+    "limit_bytes": "Bytes from which requests are refused",
+    "oldest_seconds": "How long the oldest of them waits",
+    "stored_rows": "Predictions stored since the start of the replica",
+    "set_aside_rows": "Predictions that the database refused for themselves, since the start of the replica",
+}
 
 
 class Figures:
@@ -52,6 +63,18 @@ class Figures:
             "millrace_champions_from_cache", "Champions served from the local cache, unconfirmed", registry=here
         )
         self.cache_trouble = Gauge("millrace_package_cache_trouble", "1 while packages cannot be kept", registry=here)
+        self._store = {
+            name: Gauge(f"millrace_store_{name}", words, registry=here) for name, words in STORE_FIGURES.items()
+        }
+        self._store_trouble = Gauge(
+            "millrace_store_trouble", "1 while predictions wait for the database", registry=here
+        )
+
+    def store(self, told: dict[str, Any]) -> None:
+        """Set the figures of the prediction store; `told`: the fields of `StoreState`."""
+        for name, gauge in self._store.items():
+            gauge.set(told[name])
+        self._store_trouble.set(told["trouble"] is not None)
 
 
 class Observing:

@@ -1,6 +1,7 @@
 """The routes that predict. Each reads the mapping of champions in force once: a request sees one champion, whole."""
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import anyio
@@ -12,6 +13,7 @@ from serving.answers import Prediction, predict_many, predict_one, told_alone, t
 from serving.bodies import JSON, NDJSON, Kind, many_rows, one_row, read_body
 from serving.by_key import ReadRow, predict_by_key, told_by_key
 from serving.champion import InForce, Watch
+from serving.keeping import keep_answer
 from serving.observing import Figures
 from serving.openapi import (
     ANSWER,
@@ -28,6 +30,7 @@ from serving.openapi import (
     problem_answers,
 )
 from serving.refusals import RefusedError
+from serving.storing import Keep
 
 INLINE_BYTES = 2_048
 """A longer body holds many rows, which are scored in a thread: the others must not wait for them."""
@@ -42,7 +45,7 @@ class Answered(NamedTuple):
     rows: int
 
 
-def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
+def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) -> APIRouter:
     """The routes that predict, of one replica."""
     router = APIRouter()
     threads = anyio.CapacityLimiter(SCORING_THREADS)
@@ -59,7 +62,7 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
         tags=["models"],
         responses={
             200: {"description": "Its prediction", "content": {JSON: {"schema": ANSWER}}},
-            **problem_answers(400, 404, 413, 415, 422),
+            **problem_answers(400, 404, 413, 415, 422, 503),
         },
         openapi_extra={
             "parameters": [PROBLEM, EXPLAIN],
@@ -68,12 +71,14 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
         response_class=Response,
     )
     async def predict(request: Request) -> Response:
-        served, explain = served_by(watch, request), _explain(request)
+        began, served, explain = perf_counter(), served_by(watch, request), _explain(request)
         _, body = await read_body(request, JSON)
 
         def answer() -> Answered:
             prediction = predict_one(served, one_row(body), explain=explain)
-            return Answered(JSON, to_json(told_alone(served, prediction)), rows=1)
+            answered = Answered(JSON, to_json(told_alone(served, prediction)), rows=1)
+            keep_answer(keep, request, served, [prediction], began=began)
+            return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
         return await told(served, len(body), answer)
@@ -87,7 +92,7 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
                 "description": "One prediction a row, or what is wrong with it",
                 "content": {JSON: {"schema": ANSWERS}, NDJSON: {"schema": {"type": "string"}}},
             },
-            **problem_answers(400, 404, 413, 415, 422),
+            **problem_answers(400, 404, 413, 415, 422, 503),
         },
         openapi_extra={
             "parameters": [PROBLEM, EXPLAIN],
@@ -99,7 +104,7 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
         response_class=Response,
     )
     async def predict_batch(request: Request) -> Response:
-        served, explain = served_by(watch, request), _explain(request)
+        began, served, explain = perf_counter(), served_by(watch, request), _explain(request)
         kind, body = await read_body(request, JSON, NDJSON)
 
         def answer() -> Answered:
@@ -107,10 +112,12 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
             request.scope["millrace.told"] = _told_of(served, len(found))
             predicted = sum(isinstance(one, Prediction) for one in found)
             if kind == JSON:
-                return Answered(JSON, to_json(told_together(served, found)), predicted)
-            of_the_model = {"model_version": served.champion.version}
-            lines = b"\n".join(to_json(told_row(one) | of_the_model) for one in found)
-            return Answered(NDJSON, lines + b"\n", predicted)
+                content = to_json(told_together(served, found))
+            else:
+                of_the_model = {"model_version": served.champion.version}
+                content = b"".join(to_json(told_row(one) | of_the_model) + b"\n" for one in found)
+            keep_answer(keep, request, served, found, began=began)
+            return Answered(kind, content, predicted)
 
         return await told(served, len(body), answer)
 
@@ -129,12 +136,14 @@ def predicting(watch: Watch, figures: Figures, read_row: ReadRow) -> APIRouter:
         response_class=Response,
     )
     async def predict_key(request: Request) -> Response:
-        served, explain = served_by(watch, request), _explain(request)
+        began, served, explain = perf_counter(), served_by(watch, request), _explain(request)
         _, body = await read_body(request, JSON)
 
         def answer() -> Answered:
             prediction, row = predict_by_key(served, one_row(body), read_row, explain=explain)
-            return Answered(JSON, to_json(told_by_key(served, prediction, row)), rows=1)
+            answered = Answered(JSON, to_json(told_by_key(served, prediction, row)), rows=1)
+            keep_answer(keep, request, served, [prediction], began=began)
+            return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
         # The warehouse is waited for, so always in a thread.

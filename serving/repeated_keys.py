@@ -39,7 +39,8 @@ class _TwiceError(Exception):
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+        counted = Counter(key for key, _ in pairs)
+        raise _TwiceError(next(key for key, times in counted.items() if times > 1))
     return found
 
 

@@ -1,5 +1,6 @@
 """The routes of a replica: those that predict, what it tells of its models, its health."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,13 +17,18 @@ from serving.led import history_block
 from serving.observing import Figures
 from serving.openapi import PROBLEM, problem_answers
 from serving.predicting import predicting, served_by
+from serving.prediction_routes import prediction_routes
 from serving.schemas import facts, request_schema
+from serving.storing import Store, StoreState
 
 
-def routes(watch: Watch, figures: Figures, read_row: ReadRow, ring: KeyRing, draining: Draining) -> APIRouter:
+def routes(  # noqa: PLR0917 -- what a replica is made of, put together in `app`
+    watch: Watch, figures: Figures, store: Store, read_row: ReadRow, ring: KeyRing, draining: Draining
+) -> APIRouter:
     """The routes of one replica."""
     router = APIRouter()
-    router.include_router(predicting(watch, figures, read_row))
+    router.include_router(predicting(watch, figures, store.keep, read_row))
+    router.include_router(prediction_routes(watch, store))
 
     @router.get("/v1/models", summary="The champions in force", tags=["models"], response_class=Response)
     async def models() -> Response:
@@ -57,7 +63,7 @@ def routes(watch: Watch, figures: Figures, read_row: ReadRow, ring: KeyRing, dra
 
     @router.get("/readyz", summary="Is every champion served?", tags=["health"], responses={503: {"description": "No"}})
     async def readyz() -> Response:
-        told = at_the_door(readiness(watch), ring, draining)
+        told = at_the_door(readiness(watch, store.state()), ring, draining)
         return _json(to_json(told), 200 if told["ready"] else 503)
 
     @router.get("/metrics", summary="Prometheus figures", tags=["health"], response_class=Response)
@@ -71,26 +77,29 @@ def routes(watch: Watch, figures: Figures, read_row: ReadRow, ring: KeyRing, dra
         figures.watch_trouble.set(watch.trouble is not None)
         figures.from_cache.set(len(watch.from_cache))
         figures.cache_trouble.set(watch.cache.trouble is not None)
+        figures.store(asdict(store.state()))
         return Response(generate_latest(figures.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def readiness(watch: Watch) -> dict[str, Any]:
+def readiness(watch: Watch, stored: StoreState) -> dict[str, Any]:
     """Ready: the champions were looked up once, and each problem has a model in force, if an older one; or the database
     is away since this replica started, and the cache on its disk remembers some.
 
-    A replica that keeps an older champion stays in service and says so: taking it out would serve nobody better.
+    A replica that keeps an older champion stays in service and says so: taking it out would serve nobody better. One
+    whose spool is full can answer nobody.
     """
     missing = sorted(name for name in watch.behind if name not in watch.in_force)
     return {
-        "ready": (watch.looked or bool(watch.from_cache)) and not missing,
+        "ready": (watch.looked or bool(watch.from_cache)) and not missing and not stored.is_full,
         "replica": watch.replica,
         "serves": {name: served.champion.version for name, served in watch.in_force.items()},
         "not_loaded": {name: f"version {late.champion.version}: {late.why}" for name, late in watch.behind.items()},
         "from_cache": {name: since.isoformat(timespec="seconds") for name, since in watch.from_cache.items()},
         "cache_trouble": watch.cache.trouble,
         "trouble": watch.trouble or (None if watch.looked else "the champions were not looked up yet"),
+        "store": asdict(stored),
     }
 
 

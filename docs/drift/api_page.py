@@ -9,7 +9,10 @@ from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
 from serving.key_ring import KeyRing
 from serving.openapi import ANSWER, ANSWERS, FACTOR, MODEL, WARNING
+from serving.prediction_routes import FILTERS
+from serving.prediction_schemas import PAGE, RECEIPT, STORED
 from serving.refusals import DETAILS_SCHEMA
+from serving.storing import SpooledStore
 
 HEAD = """\
 # The HTTP API of a serving replica
@@ -28,11 +31,18 @@ ROWS = """\
 A row that was predicted has the keys of one prediction without those of the model, and `row`, its position in the
 request. A row that breaks the contract has `row` and `errors`.
 """
+STORING = """\
+A prediction is kept before it is answered; the database has it some seconds later, or when it is back. Then it is
+listed, the newest first, and found by its id with the receipt of the version that made it.
+"""
 
 
 def api_page() -> str:
     """The page."""
-    document = create_app(_watch_of_nothing(), KeyRing(list), read_row=lambda _problem, _key: None).openapi()
+    store = SpooledStore(get_settings())
+    document = create_app(
+        _watch_of_nothing(), KeyRing(list), store=store, read_row=lambda _problem, _key: None
+    ).openapi()
     rows = [
         (f"`{method.upper()} {path}`", told["summary"], ", ".join(told["responses"]))
         for path, methods in document["paths"].items()
@@ -54,6 +64,15 @@ def api_page() -> str:
             "## Many predictions\n",
             _fields(ANSWERS),
             ROWS,
+            "## Stored predictions\n",
+            STORING,
+            table(("parameter", "what is listed"), [(f"`{one['name']}`", one["description"]) for one in FILTERS]),
+            "The answer:\n",
+            _fields(PAGE),
+            "## One stored prediction\n",
+            _fields(STORED),
+            "Its receipt; what cannot be looked up now is null, and `trouble` says why:\n",
+            _fields(RECEIPT),
             "## An error\n\nEvery answer that is no success has this shape (RFC 9457).\n",
             _fields(DETAILS_SCHEMA),
             "Each of `errors`:\n",

@@ -115,12 +115,28 @@ class Settings(BaseSettings):
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
     )
+    default_problem: str = Field(
+        default="",
+        description="Which problem a replica means where older clients name none; empty: the only one it serves.",
+    )
+
+    spool_dir: Path | None = Field(
+        default=None,
+        description="Where replicas keep answered predictions until the database has them; empty: `spool` in home.",
+    )
+    spool_limit_bytes: int = Field(
+        default=1_000_000_000, gt=0, description="Most bytes that may wait there; beyond, a replica answers 503."
+    )
+    spool_sync_each_answer: bool = Field(
+        default=False, description="Whether each answer waits for the disk, so that a loss of power loses none."
+    )
 
     api_key: SecretStr = Field(
         default=SecretStr(""), description="The key that our own commands send to the replicas; client `operator`."
     )
     rate_limit_rows_per_second: float = Field(
-        default=1_000.0,
+        # More than a replica answers: a limit worth having depends on who else asks.
+        default=100_000.0,
         ge=0,
         description="Rows that a key may send to each replica, on average; 0 means no limit. A key may have its own.",
     )
@@ -144,11 +160,16 @@ class Settings(BaseSettings):
     )
     commit: str = Field(default="", description="Git commit of an image; a clone looks it up itself.")
 
-    @field_validator("home", "problems_dir")
+    @field_validator("home", "problems_dir", "spool_dir")
     @classmethod
-    def _from_the_root(cls, folder: Path) -> Path:
+    def _from_the_root(cls, folder: Path | None) -> Path | None:
         """A relative folder means the project root, whatever the process's own folder is."""
-        return ROOT / folder
+        return None if folder is None else ROOT / folder
+
+    @property
+    def spool_folder(self) -> Path:
+        """The folder that holds the spool of each replica."""
+        return self.spool_dir or self.home / "spool"
 
     def port(self, service: str) -> int:
         """The port of a service of the native stack, a key of `STANDARD_PORTS`."""

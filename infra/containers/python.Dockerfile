@@ -6,7 +6,9 @@ WORKDIR /millrace
 COPY requirements/${GROUP}.txt requirements.txt
 RUN pip install --no-cache-dir --require-hashes -r requirements.txt \
     && useradd --create-home --uid 1000 millrace \
-    && install --directory --owner=millrace /packages
+    && install --directory --owner=millrace /packages \
+    # A volume that is new takes its owner from here: a replica's spool.
+    && install -d -o 1000 -m 700 /spool
 COPY include include
 COPY infra infra
 COPY expectations expectations

@@ -16,11 +16,11 @@ from pathlib import Path
 import httpx
 
 from millrace.settings import ROOT, Settings
-from serving.app import create_app
 from serving.guarding import Limits
 from serving.json_logs import log_everything_to_stdout
 from serving.server import server
-from tests.serving.world import BEARER, World, package, ring_of
+from tests.serving.a_key import BEARER
+from tests.serving.world import World, package
 
 
 @dataclass
@@ -49,7 +49,8 @@ def replica(log: Path, **settings: object) -> Iterator[Replica]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {f"MILLRACE_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "tests.serving.one_replica", str(port)]
+    # What the world of the tests warns of while it is imported is none of the replica's.
+    command = [sys.executable, "-W", "ignore", "-m", "tests.serving.one_replica", str(port)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     try:
@@ -81,7 +82,7 @@ def main() -> None:
     watch = world.watch()
     watch.look()
     limits = Limits(body_seconds=settings.body_deadline_seconds)
-    app = create_app(watch, ring_of(), read_row=world.read_row, limits=limits)
+    app = world.app(watch, limits=limits)
     server(app, "127.0.0.1", int(sys.argv[1]), settings).run()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.serving.world import World, client_of, package
+from tests.serving.world import World, package
 
 ONE, MANY = "/v1/models/diabetes/predict", "/v1/models/diabetes/predict/batch"
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -21,7 +21,7 @@ def client() -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    with client_of(watch) as client:
+    with world.client(watch) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from millrace.contract.problem import Problem
 from tests.domain.sample_package import sample_package
-from tests.serving.world import World, client_of, package
+from tests.serving.world import World, package
 
 BY_KEY = "/v1/models/diabetes/predict/by-key"
 PERSON = {
@@ -43,7 +43,7 @@ def client(world: World) -> Iterator[TestClient]:
 def served(world: World) -> TestClient:
     watch = world.watch()
     watch.look()
-    return client_of(watch, world.read_row)
+    return world.client(watch)
 
 
 def refused(client: TestClient, status: int, sent: Any, path: str = BY_KEY) -> dict[str, Any]:

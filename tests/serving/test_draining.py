@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.serving.a_key import BEARER
 from tests.serving.one_replica import Replica, replica
-from tests.serving.world import BEARER
 
 PERSON = {"Pregnancies": 2, "Glucose": 120, "BloodPressure": 70, "SkinThickness": 20, "Insulin": 80, "BMI": 30.5}
 PERSON |= {"DiabetesPedigreeFunction": 0.4, "Age": 40}

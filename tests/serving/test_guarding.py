@@ -19,7 +19,7 @@ from serving.draining import Draining
 from serving.guarding import Guarding, Limits, needed
 from serving.key_ring import KeyRing
 from serving.refusals import RefusedError, response
-from tests.serving.world import BEARER, KEY, SECRET, ring_of
+from tests.serving.a_key import BEARER, KEY, SECRET, ring_of
 
 PREDICT = "/v1/models/loan/predict"
 READ = "/v1/models/loan"

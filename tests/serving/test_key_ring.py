@@ -8,7 +8,8 @@ import pytest
 
 from millrace.domain.api_keys import ApiKey
 from serving.key_ring import KeyRing
-from tests.serving.world import KEY, SECRET, away
+from tests.serving.a_key import KEY, SECRET
+from tests.serving.world import away
 
 OTHER = ApiKey("00000000000b", "other", b"\x01" * 32, frozenset({"read"}), datetime(2027, 1, 1, tzinfo=UTC), 2.5)
 

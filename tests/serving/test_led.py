@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from serving.champion import Watch
-from tests.serving.world import World, client_of, package
+from tests.serving.world import World, package
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def world() -> World:
 
 
 def told(watch: Watch, world: World) -> dict[str, Any]:
-    answer = client_of(watch, world.read_row).get("/v1/models/diabetes")
+    answer = world.client(watch).get("/v1/models/diabetes")
     assert answer.status_code == 200
     body: dict[str, Any] = answer.json()
     return body

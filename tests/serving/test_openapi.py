@@ -14,9 +14,9 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from serving.app import create_app
 from serving.openapi import PREDICT
-from tests.serving.world import BEARER, World, package, ring_of
+from tests.serving.a_key import BEARER
+from tests.serving.world import World, package
 
 CHECKS = [
     not_a_server_error,
@@ -42,7 +42,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch, ring_of(), read_row=world.read_row)
+    return world.app(watch)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from millrace.domain.training_range import compile_look
 from serving.champion import InForce, Watch
 from tests.domain.sample_package import sample_package
-from tests.serving.world import World, client_of, package, problem
+from tests.serving.world import World, package, problem
 
 PREDICT = "/v1/models/diabetes/predict"
 BATCH = f"{PREDICT}/batch"
@@ -42,7 +42,7 @@ def watch(world: World) -> Watch:
 
 @pytest.fixture
 def client(world: World, watch: Watch) -> Iterator[TestClient]:
-    with client_of(watch, world.read_row) as client:
+    with world.client(watch) as client:
         yield client
 
 
@@ -94,7 +94,7 @@ def test_a_value_that_no_training_row_had_is_answered_with_a_warning() -> None:
     served = watch.in_force["diabetes"]
     seen = {"columns": {"BMI": {"low": 18.5, "high": 40.0, "edges": [], "counts": [], "missing": 0}}}
     watch.in_force = {"diabetes": replace(served, look=compile_look(seen))}
-    with client_of(watch, world.read_row) as client:
+    with world.client(watch) as client:
         assert client.post(PREDICT, json=PERSON | {"BMI": 40.0}).json()["warnings"] == []
         (warning,) = client.post(PREDICT, json=PERSON | {"BMI": 40.1}).json()["warnings"]
     assert warning == {"name": "BMI", "kind": "outside_training_range", "value": 40.1, "expected": "18.5 to 40"}
@@ -108,7 +108,7 @@ def test_the_gold_that_trained_the_version_is_told_to_its_last_digit() -> None:
     world.deploy("diabetes", package, version=2, gold="8773044883344685640")
     watch = world.watch()
     watch.look()
-    with client_of(watch, world.read_row) as client:
+    with world.client(watch) as client:
         # Read as a browser would: every number is a float.
         told = json.loads(client.post(PREDICT, json=PERSON).text, parse_int=float)
     assert told["model"]["gold_snapshot"] == "8773044883344685640"
@@ -319,7 +319,7 @@ def test_the_document_says_which_requests_need_a_key(client: TestClient) -> None
 def test_the_health_of_a_replica(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}
-    with client_of(World().watch(), World().read_row) as young:
+    with World().client(World().watch()) as young:
         assert young.get("/healthz").status_code == 200
         assert young.get("/readyz").status_code == 503
 

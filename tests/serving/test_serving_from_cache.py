@@ -8,7 +8,7 @@ from millrace.domain.package import content_hash
 from serving.champion import Watch
 from serving.package_cache import ENTRY, problems
 from serving.routes import readiness
-from tests.serving.world import World, client_of, package
+from tests.serving.world import World, package
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def test_with_everything_away_it_serves_the_last_version_and_says_so(world: Worl
     world.database_away = world.store_away = True
     watch = restarted(world)
     assert served(watch) == {"diabetes": 2}
-    told = readiness(watch)
+    told = readiness(watch, world.kept.state())
     assert told["ready"]
     assert told["from_cache"] == {"diabetes": watch.from_cache["diabetes"].isoformat(timespec="seconds")}
     assert "Postgres is away" in told["trouble"]
-    client = client_of(watch, world.read_row)
+    client = world.client(watch)
     assert "millrace_champions_from_cache 1.0" in client.get("/metrics").text
 
 
@@ -60,7 +60,7 @@ def test_when_the_database_answers_again_its_word_is_followed(world: World) -> N
     fetched = world.fetched
     world.database_away = False
     watch.look()
-    assert readiness(watch)["from_cache"] == {}
+    assert readiness(watch, world.kept.state())["from_cache"] == {}
     assert world.fetched == fetched, "the same champion is not loaded twice"
     world.deploy("diabetes", package("diabetes", seed=3), version=3)
     watch.look()
@@ -70,20 +70,20 @@ def test_when_the_database_answers_again_its_word_is_followed(world: World) -> N
 def test_a_champion_that_moved_while_the_replica_was_down_is_followed_at_once(world: World) -> None:
     world.deploy("diabetes", package("diabetes", seed=3), version=3)
     watch = restarted(world)
-    assert (served(watch), readiness(watch)["from_cache"]) == ({"diabetes": 3}, {})
+    assert (served(watch), readiness(watch, world.kept.state())["from_cache"]) == ({"diabetes": 3}, {})
 
 
 def test_a_new_champion_that_cannot_be_fetched_leaves_the_remembered_one_in_force(world: World) -> None:
     world.deploy("diabetes", package("diabetes", seed=3), version=3)
     world.store_away = True
     watch = restarted(world)
-    told = readiness(watch)
+    told = readiness(watch, world.kept.state())
     assert (told["ready"], told["serves"]) == (True, {"diabetes": 2})
     assert list(told["from_cache"]) == ["diabetes"]
     assert "version 3: MinIO is away" in told["not_loaded"]["diabetes"]
     world.store_away, world.now = False, 60.0
     watch.look()
-    told = readiness(watch)
+    told = readiness(watch, world.kept.state())
     assert (told["serves"], told["from_cache"], told["not_loaded"]) == ({"diabetes": 3}, {}, {})
 
 
@@ -99,7 +99,7 @@ def test_with_the_store_away_the_same_champion_comes_from_the_disk(world: World)
     world.store_away = True
     watch = restarted(world)
     assert served(watch) == {"diabetes": 2}
-    assert readiness(watch)["from_cache"] == {}, "the database says that this is the champion"
+    assert readiness(watch, world.kept.state())["from_cache"] == {}, "the database says that this is the champion"
 
 
 def test_a_rollback_takes_neither_network_nor_store(world: World) -> None:
@@ -107,7 +107,7 @@ def test_a_rollback_takes_neither_network_nor_store(world: World) -> None:
     world.deploy("diabetes", package("diabetes", seed=1), version=1)
     world.store_away = True
     watch.look()
-    assert (served(watch), readiness(watch)["not_loaded"]) == ({"diabetes": 1}, {})
+    assert (served(watch), readiness(watch, world.kept.state())["not_loaded"]) == ({"diabetes": 1}, {})
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "calibration.json", "golden.json", "manifest.json"])
@@ -115,7 +115,7 @@ def test_a_damaged_cache_is_refused_and_removed(world: World, file: str, caplog:
     damage(kept_file(world, file))
     world.database_away = world.store_away = True
     watch = restarted(world)
-    assert (served(watch), readiness(watch)["ready"]) == ({}, False)
+    assert (served(watch), readiness(watch, world.kept.state())["ready"]) == ({}, False)
     assert "is refused and removed" in caplog.text
     assert not kept_file(world, file).exists()
     watch.look()
@@ -156,14 +156,14 @@ def test_a_disk_that_refuses_is_told_and_stops_nothing(world: World) -> None:
     world.deploy("diabetes", package("diabetes", seed=3), version=3)
     watch.look()
     assert served(watch) == {"diabetes": 3}
-    assert "cannot be written" in readiness(watch)["cache_trouble"]
+    assert "cannot be written" in readiness(watch, world.kept.state())["cache_trouble"]
     world.cache.unlink()
     aside.rename(world.cache)
     watch.look()
-    assert readiness(watch)["cache_trouble"], "it is not tried at every look"
+    assert readiness(watch, world.kept.state())["cache_trouble"], "it is not tried at every look"
     world.now = 60.0
     watch.look()
-    assert readiness(watch)["cache_trouble"] is None
+    assert readiness(watch, world.kept.state())["cache_trouble"] is None
     world.database_away = True
     assert served(restarted(world)) == {"diabetes": 3}
 

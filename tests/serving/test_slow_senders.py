@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.a_key import BEARER
 from tests.serving.one_replica import Replica, replica
-from tests.serving.world import BEARER
 
 HEADER_SECONDS, BODY_SECONDS = 1.5, 1.0
 START = b"POST /v1/models/diabetes/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

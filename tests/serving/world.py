@@ -6,40 +6,28 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
+from uuid import UUID
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from millrace.adapters.champions import Champion
+from millrace.adapters.prediction_store import Wanted, rows_of
 from millrace.adapters.reigns import Reign
 from millrace.contract.errors import MillraceError
 from millrace.contract.loading import get_problem
 from millrace.contract.problem import Problem
-from millrace.domain.api_keys import SCOPES, ApiKey, hashed, written
 from millrace.domain.package import content_hash
+from millrace.domain.prediction_record import AnsweredRequest, as_bytes, from_bytes
 from millrace.settings import ROOT
 from serving.app import create_app
-from serving.by_key import ReadRow
 from serving.champion import Watch
-from serving.key_ring import KeyRing
+from serving.storing import StoreState
 from serving.warm_up import warm_up
 from tests.domain.sample_package import sample_package
+from tests.serving.a_key import BEARER, ring_of
 
 PROBLEMS = ROOT / "include" / "problems"
-SECRET = "0f" * 32
-KEY = ApiKey("0123456789ab", "tester", hashed(SECRET.encode()), frozenset(SCOPES), None, None)
-BEARER = {"authorization": f"Bearer {written(KEY.id, SECRET)}"}
-
-
-def ring_of(*keys: ApiKey) -> KeyRing:
-    """A ring that knows some keys, or the one that may do everything."""
-    ring = KeyRing(lambda: list(keys or (KEY,)))
-    ring.look()
-    return ring
-
-
-def client_of(watch: Watch, read_row: ReadRow = lambda _problem, _key: None) -> TestClient:
-    """A client of a replica whose requests carry a key for everything."""
-    return TestClient(create_app(watch, ring_of(), read_row=read_row), headers=BEARER)
 
 
 @cache
@@ -55,6 +43,42 @@ def package(
 
 
 @dataclass
+class Kept:
+    """A store in memory: what was kept, and what a test says of it."""
+
+    requests: list[AnsweredRequest] = field(default_factory=list)
+    refuses: Exception | None = None
+    trouble: str | None = None
+    waiting_bytes: int = 0
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def keep(self, request: AnsweredRequest) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+        # As it comes out of the spool again.
+        self.requests.append(from_bytes(as_bytes(request)))
+
+    def state(self) -> StoreState:
+        rows = sum(len(one.predictions) for one in self.requests)
+        return StoreState(rows, self.waiting_bytes, 1_000, 0.0, 0, 0, self.trouble)
+
+    def newest(self, problem: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+        if self.refuses is not None:
+            raise self.refuses
+        rows = [row for one in self.requests if one.problem == problem for row in rows_of(one)]
+        before = [row for row in rows if wanted.before is None or row["id"] < wanted.before]
+        return sorted(before, key=lambda row: row["id"], reverse=True)[:limit]
+
+    def by_id(self, problem: str, wanted: UUID) -> dict[str, Any] | None:
+        return next((row for row in self.newest(problem, Wanted(), 10_000) if row["id"] == wanted), None)
+
+
+@dataclass
 class World:
     """What the watch of a replica sees; tests change it between two looks."""
 
@@ -62,6 +86,7 @@ class World:
     store: dict[str, dict[str, bytes]] = field(default_factory=dict)
     rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """Problem and row key → what the warehouse holds of the row."""
+    kept: Kept = field(default_factory=Kept)
     reports: list[tuple[str, int | None, str | None]] = field(default_factory=list)
     database_away: bool = False
     store_away: bool = False
@@ -108,6 +133,14 @@ class World:
             cache=self.cache,
             clock=lambda: self.now,
         )
+
+    def app(self, watch: Watch, **more: Any) -> FastAPI:
+        """The application of a replica that has this world outside; `more` as `create_app` takes it."""
+        return create_app(watch, ring_of(), store=self.kept, read_row=self.read_row, **more)
+
+    def client(self, watch: Watch, **more: Any) -> TestClient:
+        """A client of it whose requests carry a key for everything."""
+        return TestClient(self.app(watch, **more), headers=BEARER)
 
     def read_row(self, name: str, row_key: str) -> dict[str, Any] | None:
         if self.database_away:

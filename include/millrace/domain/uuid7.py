@@ -63,8 +63,8 @@ def day_of(one: UUID) -> date:
 
 
 def first_at(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment's millisecond: every id made earlier sorts before it, no later one does."""
-    return UUID(int=_laid_out((moment - EPOCH) // timedelta(milliseconds=1), 0, 0))
+    """The smallest UUIDv7 whose time is not before a moment: just the ids of an earlier time sort before it."""
+    return UUID(int=_laid_out(-((EPOCH - moment) // timedelta(milliseconds=1)), 0, 0))
 
 
 def _laid_out(ms: int, counter: int, random: int) -> int:

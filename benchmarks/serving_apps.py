@@ -1,0 +1,55 @@
+"""What the serving benchmark loads: a replica as the stack starts it, and beside it a route that does nothing.
+
+`uvicorn --factory benchmarks.serving_apps:replica` is `serving.app` over the package in the folder that
+MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the training imports is not in its memory.
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI, Request, Response
+
+CONSTANT = b'{"probability":0.5}'
+PACKAGE = "MILLRACE_BENCH_PACKAGE"
+
+
+def replica() -> FastAPI:
+    """One problem in force; logs as in the stack."""
+    from millrace.adapters.champions import Champion
+    from millrace.domain.package import content_hash
+    from millrace.settings import get_settings
+    from serving.app import create_app
+    from serving.champion import Watch
+    from serving.storing import SpooledStore
+    from serving.warm_up import warm_up
+    from tests.serving.a_key import ring_of
+
+    files = {path.name: path.read_bytes() for path in Path(os.environ[PACKAGE]).iterdir()}
+    champion = Champion(
+        "loan", 1, "s3://bench", content_hash(files), 1, None, "bench", "measured", datetime.now(UTC), None
+    )
+    settings = get_settings()
+    watch = Watch(
+        "bench",
+        champions=lambda: [champion],
+        fetch=lambda _uri: files,
+        report=lambda *_, **__: None,
+        history=lambda _problem: [],
+        warm_up=warm_up,
+        cache=settings.packages_of("bench"),
+    )
+    watch.look()
+    return create_app(watch, ring_of(), store=SpooledStore(settings), read_row=lambda _name, _key: None)
+
+
+def nothing() -> FastAPI:
+    """The same server, whose one route reads the body and answers a constant."""
+    app = FastAPI()
+
+    @app.post("/nothing", response_class=Response)
+    async def answer(request: Request) -> Response:
+        await request.body()
+        return Response(CONSTANT, media_type="application/json")
+
+    return app
