@@ -5,20 +5,24 @@ MILLRACE_BENCH_PACKAGE names, in place of Postgres and MinIO: what only the trai
 """
 
 import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+
+from millrace.settings import get_settings
 
 CONSTANT = b'{"probability":0.5}'
 PACKAGE = "MILLRACE_BENCH_PACKAGE"
 
 
 def replica() -> FastAPI:
-    """One problem in force; logs as in the stack."""
+    """One problem in force; logs and spool as in the stack, but a database that takes everything at once."""
     from millrace.adapters.champions import Champion
     from millrace.domain.package import content_hash
-    from millrace.settings import get_settings
     from serving.app import create_app
     from serving.champion import Watch
     from serving.storing import SpooledStore
@@ -40,7 +44,14 @@ def replica() -> FastAPI:
         cache=settings.packages_of("bench"),
     )
     watch.look()
-    return create_app(watch, ring_of(), store=SpooledStore(settings), read_row=lambda _name, _key: None)
+    return create_app(
+        watch, ring_of(), store=SpooledStore(settings, takes_everything), read_row=lambda _name, _key: None
+    )
+
+
+def takes_everything() -> AbstractContextManager[Callable[[Sequence[Any]], None]]:
+    """A database that takes everything at once."""
+    return nullcontext(lambda _requests: None)
 
 
 def nothing() -> FastAPI:

@@ -5,10 +5,12 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from millrace.contract.source import Scalar
 from millrace.domain.prediction_record import AnsweredRequest, PredictionRecord, as_bytes
 from millrace.domain.uuid7 import uuid7s
 from millrace.settings import get_settings
@@ -19,7 +21,12 @@ from tests.postgres_alone import Alone, postgres_alone
 
 pytestmark = pytest.mark.bench
 LIMIT_MICROSECONDS = 150
-ROW = {"person_age": 30, "person_education": "Master", "person_income": 60000.0, "person_emp_exp": 5}
+ROW: dict[str, Scalar | None] = {
+    "person_age": 30,
+    "person_education": "Master",
+    "person_income": 60000.0,
+    "person_emp_exp": 5,
+}
 ROW |= {"person_home_ownership": "RENT", "loan_amnt": 9000.0, "loan_intent": "MEDICAL", "loan_int_rate": 11.0}
 ROW |= {"loan_percent_income": 0.15, "cb_person_cred_hist_length": 6, "credit_score": 640}
 FACTORS = [{"name": name, "value": ROW[name], "contribution": 0.123456789} for name in list(ROW)[:3]]
@@ -35,6 +42,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
 def answered(rows: int) -> AnsweredRequest:
     made = [PredictionRecord(new_id(), '["17"]', ROW, 0.25, "medium", False, FACTORS, "model") for _ in range(rows)]
     return AnsweredRequest(new_id(), "loan", 3, "bank", 0.001, 0, made)
+
+
+def kept(spool: Spool, request: AnsweredRequest) -> None:
+    rows = len(request.predictions)
+    spool.write(line(as_bytes(request), at_ms=1, rows=rows), rows=rows)
 
 
 def microseconds(work: Callable[[], object], calls: int) -> tuple[float, float]:
@@ -58,7 +70,7 @@ def test_a_request_is_kept_in_microseconds(tmp_path: Path, rows: int) -> None:
     for name, sync in (("kept", False), ("kept, and synced to the disk", True)):
         spool = Spool(tmp_path / name, limit_bytes=10**10, sync_each_write=sync)
         told[name] = microseconds(
-            lambda spool=spool: spool.write(line(as_bytes(request), at_ms=1, rows=rows), rows=rows),
+            partial(kept, spool, request),
             calls if not sync else 100,
         )
         spool.close()

@@ -143,7 +143,8 @@ class Watch:
         self.from_cache = {name: since for name, since in self.from_cache.items() if name in known}
         for champion in known.values():
             self._bring_in(champion)
-        self._bring_in_remembered([entry for entry in self.cache.remembered() if entry.champion.problem in self.behind])
+        if missing := self.behind.keys() - self.in_force.keys():
+            self._bring_in_remembered(one for one in self.cache.remembered() if one.champion.problem in missing)
         followed = [served for name, served in self.in_force.items() if name not in self.from_cache]
         self.cache.keep([(served.champion, served.package) for served in followed], known)
         self.looked = True

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from serving.bodies import JSON
 from serving.champion import InForce, Watch
 from serving.openapi import ANY_ROW, PREDICT, problem_answers
+from serving.prediction_routes import FILTERS
 from serving.refusals import RefusedError
 
 NUMBER_BITS = 53
@@ -34,23 +35,39 @@ ANSWER: dict[str, Any] = {
         },
     },
 }
+LISTING: dict[str, Any] = {
+    "type": "object",
+    "required": ["predictions", "next_cursor"],
+    "properties": {
+        "predictions": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": [*ANSWER["required"], "time"],
+                "properties": {**ANSWER["properties"], "time": {"type": "string", "format": "date-time"}},
+            },
+        },
+        "next_cursor": {"type": ["string", "null"], "description": "Send it as `cursor` for the next page"},
+    },
+}
 
 
 def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: str) -> APIRouter:
     """The routes of older clients.
 
     Args:
-        routes: Those of the application, of which the one that predicts is asked.
+        routes: Those of the application, of which two are asked.
         default_problem: Which problem is meant; empty: the only one that is served.
     """
     router = APIRouter(tags=["older clients"], deprecated=True)
-    predict: Callable[[Request], Awaitable[Response]] = next(
-        one for one in routes if isinstance(one, APIRoute) and one.path == PREDICT
-    ).endpoint
+    predict, listing = _endpoint(routes, PREDICT), _endpoint(routes, "/v1/models/{problem}/predictions")
+
+    def of_the_default_problem(request: Request) -> Request:
+        request.scope["path_params"] = {"problem": meant(watch, default_problem).champion.problem}
+        return request
 
     async def predict_as_before(request: Request) -> Response:
-        request.scope["path_params"] = {"problem": meant(watch, default_problem).champion.problem}
-        told = from_json(bytes((await predict(request)).body))
+        told = from_json(bytes((await predict(of_the_default_problem(request))).body))
         return Response(to_json(in_older_words(told)), media_type=JSON)
 
     for path in ("/predict", "/api/v1/predict"):
@@ -61,7 +78,7 @@ def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: st
             summary="Predict one row of the default problem",
             responses={
                 200: {"description": "Its prediction, in fewer words", "content": {JSON: {"schema": ANSWER}}},
-                **problem_answers(400, 404, 413, 415, 422),
+                **problem_answers(400, 404, 413, 415, 422, 503),
             },
             openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": ANY_ROW}}}},
             response_class=Response,
@@ -76,7 +93,29 @@ def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: st
     async def model_info() -> Response:
         return Response(to_json(_model_info(meant(watch, default_problem))), media_type=JSON)
 
+    @router.get(
+        "/predictions",
+        summary="Stored predictions of the default problem, the newest first",
+        responses={
+            200: {"description": "A page", "content": {JSON: {"schema": LISTING}}},
+            **problem_answers(404, 422, 503),
+        },
+        openapi_extra={"parameters": FILTERS},
+        response_class=Response,
+    )
+    async def predictions(request: Request) -> Response:
+        told = from_json(bytes((await listing(of_the_default_problem(request))).body))
+        told["predictions"] = [in_older_words(one) | {"time": one["time"]} for one in told["predictions"]]
+        return Response(to_json(told), media_type=JSON)
+
     return router
+
+
+def _endpoint(routes: Sequence[BaseRoute], path: str) -> Callable[[Request], Awaitable[Response]]:
+    found: Callable[[Request], Awaitable[Response]] = next(
+        one for one in routes if isinstance(one, APIRoute) and one.path == path
+    ).endpoint
+    return found
 
 
 def meant(watch: Watch, default_problem: str) -> InForce:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from millrace.adapters import champions
-from millrace.adapters.lake.receipts import Origin, origin
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
+
+if TYPE_CHECKING:
+    from millrace.adapters.lake.receipts import Origin
 
 Receipt = Callable[[str, int], dict[str, Any]]
 """Problem and version → receipt. What cannot be looked up now is null, and `trouble` says why."""
@@ -46,7 +48,10 @@ def _receipt(problem: str, version: int) -> dict[str, Any]:
     }
 
 
-def _origin(gold: str, tag: str) -> Origin | None:
+def _origin(gold: str, tag: str) -> "Origin | None":
+    # Here, for it brings the lake's libraries: a replica that is asked for no receipt does without 70 MiB.
+    from millrace.adapters.lake.receipts import origin
+
     try:
         return origin(gold, tag)
     except MillraceError:

@@ -29,12 +29,13 @@ LAST_SECONDS = 5.0
 """At the end of the process, so long is tried to ship the rest; what is left is shipped by the next one."""
 
 Store = Callable[[Sequence[AnsweredRequest]], None]
+Connected = Callable[[], AbstractContextManager[Store]]
 
 
 class Shipping:
     """Ships one spool. `connected` opens the store, which raises `psycopg.Error` where it refuses."""
 
-    def __init__(self, spool: Spool, connected: Callable[[], AbstractContextManager[Store]]) -> None:
+    def __init__(self, spool: Spool, connected: Connected) -> None:
         self._spool, self._connected = spool, connected
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

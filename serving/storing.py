@@ -9,7 +9,7 @@ from millrace.adapters import prediction_store
 from millrace.adapters.prediction_store import Wanted
 from millrace.domain.prediction_record import AnsweredRequest, as_bytes, from_bytes
 from millrace.settings import Settings
-from serving.shipping import Shipping, age_seconds, to_the_warehouse
+from serving.shipping import Connected, Shipping, age_seconds, to_the_warehouse
 from serving.spool import Spool
 from serving.spool_lines import line
 
@@ -58,8 +58,8 @@ class Store(Protocol):
 class SpooledStore:
     """Keeps in the spool, ships to the warehouse, reads from there. The spool is open from `start` to `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, connected: Connected = to_the_warehouse) -> None:
+        self._settings, self._connected = settings, connected
         self._spool: Spool
         self._shipping: Shipping
 
@@ -75,7 +75,7 @@ class SpooledStore:
             limit_bytes=settings.spool_limit_bytes,
             sync_each_write=settings.spool_sync_each_answer,
         )
-        self._shipping = Shipping(self._spool, to_the_warehouse)
+        self._shipping = Shipping(self._spool, self._connected)
         self._shipping.start()
 
     def stop(self) -> None:

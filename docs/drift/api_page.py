@@ -8,6 +8,7 @@ from serving.app import create_app
 from serving.bodies import MANY, MAX_BODY_BYTES, MAX_ROWS, NDJSON, ONE
 from serving.champion import Watch
 from serving.key_ring import KeyRing
+from serving.older_clients import ANSWER as OLDER_ANSWER
 from serving.openapi import ANSWER, ANSWERS, FACTOR, MODEL, WARNING
 from serving.prediction_routes import FILTERS
 from serving.prediction_schemas import PAGE, RECEIPT, STORED
@@ -34,6 +35,12 @@ request. A row that breaks the contract has `row` and `errors`.
 STORING = """\
 A prediction is kept before it is answered; the database has it some seconds later, or when it is back. Then it is
 listed, the newest first, and found by its id with the receipt of the version that made it.
+"""
+
+OLDER = """\
+Services with one model had `POST /predict`, `POST /api/v1/predict` and `GET /model_info`. Here these mean the only
+problem that is served, or `MILLRACE_DEFAULT_PROBLEM`; `GET /predictions` lists what is stored of it. A request is one
+row as above, a refusal is as below, the answer is short:
 """
 
 
@@ -73,6 +80,9 @@ def api_page() -> str:
             _fields(STORED),
             "Its receipt; what cannot be looked up now is null, and `trouble` says why:\n",
             _fields(RECEIPT),
+            "## Older clients\n",
+            OLDER,
+            _fields(OLDER_ANSWER),
             "## An error\n\nEvery answer that is no success has this shape (RFC 9457).\n",
             _fields(DETAILS_SCHEMA),
             "Each of `errors`:\n",

@@ -1,7 +1,5 @@
 """The trees by XGBoost's C interface answer as its own Python does, to the last bit, in any number of threads."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -67,11 +65,3 @@ def test_an_answer_stays_when_more_is_asked() -> None:
 def test_damaged_trees_are_refused(damaged: bytes) -> None:
     with pytest.raises(MillraceError, match="XGBoost refuses"):
         Trees(damaged)
-
-
-def test_a_replica_imports_no_library_that_only_training_needs() -> None:
-    told = (
-        "import sys, serving.page, millrace.domain.scoring; print(*{'pandas', 'sklearn', 'xgboost'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == ""

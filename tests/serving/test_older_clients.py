@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.domain.uuid7 import uuid7s
-from serving.champion import Watch
 from serving.older_clients import as_number
 from tests.serving.test_routes import APPLICANT, PERSON
 from tests.serving.world import World, package
@@ -18,17 +17,13 @@ from tests.serving.world import World, package
 LARGEST_OF_JAVASCRIPT = 2**53 - 1
 
 
-def watch_of(*names: str) -> Watch:
+def client_of(*names: str, default_problem: str = "") -> TestClient:
     world = World()
     for name in names:
         world.deploy(name, package(name), version=7)
     watch = world.watch()
     watch.look()
-    return watch
-
-
-def client_of(*names: str, default_problem: str = "") -> TestClient:
-    return World().client(watch_of(*names), default_problem=default_problem)
+    return world.client(watch, default_problem=default_problem)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +84,18 @@ def test_an_older_request_is_counted_as_a_prediction(client: TestClient) -> None
     before = predicted()
     client.post("/predict", json=PERSON)
     assert predicted() == before + 1
+
+
+def test_stored_predictions_are_listed_by_the_number_that_their_answer_had(client: TestClient) -> None:
+    answered = [client.post("/predict", json=PERSON | {"Age": age}).json() for age in (30, 60)]
+    newer = client.post("/v1/models/diabetes/predict", json=PERSON).json()
+    page = client.get("/predictions", params={"limit": 3}).json()
+    for one in page["predictions"]:
+        assert datetime.fromisoformat(one.pop("time")) <= datetime.now(UTC)
+    listed = {one["prediction_id"]: one for one in page["predictions"]}
+    assert [*listed] == [as_number(UUID(newer["prediction_id"])), *(one["prediction_id"] for one in reversed(answered))]
+    assert [listed[one["prediction_id"]] for one in answered] == answered
+    assert client.get("/predictions", params={"limit": 0}).status_code == 422
 
 
 def test_the_model_is_told_in_the_words_of_one_model(client: TestClient) -> None:

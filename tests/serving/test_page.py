@@ -18,7 +18,7 @@ def client() -> Iterator[TestClient]:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    with World().client(watch) as client:
+    with world.client(watch) as client:
         yield client
 
 
