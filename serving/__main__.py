@@ -3,7 +3,6 @@
 import argparse
 
 from millrace.settings import get_settings
-from serving.app import app
 from serving.json_logs import log_everything_to_stdout
 from serving.server import server
 
@@ -15,6 +14,9 @@ def main() -> None:
     asked = parser.parse_args()
     settings = get_settings()
     log_everything_to_stdout(settings.replica)
+    # Only now: what a library warns of while it is imported is a line of the log, too.
+    from serving.app import app
+
     server(app, asked.host, asked.port, settings).run()
 
 

@@ -1,6 +1,5 @@
 """Two replicas of the serving API: enough to see a rollout pass from one to the other."""
 
-import os
 import subprocess
 import time
 import urllib.error
@@ -9,7 +8,6 @@ import urllib.request
 from infra import probes
 from infra.paths import ROOT, VENV
 from infra.services.service import Launch, Service
-from infra.stack.launching import environment
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
@@ -42,8 +40,7 @@ def _let_the_operator_in(name: str, settings: Settings) -> None:
     if _takes_the_key(name, settings):
         return
     command = [str(VENV / "bin" / "python"), "-m", "millrace.adapters.operator_key"]
-    here = os.environ | environment(settings)
-    done = subprocess.run(command, check=False, cwd=ROOT, env=here, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         raise _not_let_in(name, settings, done.stderr.strip()[-1_000:])
     deadline = time.monotonic() + KEY_PATIENCE_SECONDS

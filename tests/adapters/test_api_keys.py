@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from millrace.adapters import api_keys, operator_key
 from millrace.adapters.control import control
+from millrace.cli import app
+from millrace.cli.terminal import console
 from millrace.contract.errors import MillraceError
 from millrace.domain.api_keys import SCOPES, ApiKey, is_of, taken_apart, written
 from millrace.settings import get_settings
@@ -134,3 +137,32 @@ def test_the_operator_has_every_scope() -> None:
     mine = get_settings().api_key.get_secret_value().split("_")[1]
     (key,) = [one for one in api_keys.in_force() if one.id == mine]
     assert (key.client, key.scopes) == ("operator", set(SCOPES))
+
+
+def test_the_commands_show_a_secret_once_and_never_again(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 250)
+    runner = CliRunner()
+    made = runner.invoke(
+        app, ["keys", "create", client, "--scope", "predict", "--scope", "read", "--reason", "the shop"]
+    )
+    key = made.stdout.split()[0]
+    parts = taken_apart(key.encode())
+    assert parts
+    assert is_of(parts[1], of(client)[0])
+    ended = runner.invoke(app, ["keys", "revoke", parts[0], "--reason", "it closed", "--actor", "bob"])
+    assert ended.exit_code == 0
+    (line,) = [line for line in runner.invoke(app, ["keys", "list"]).stdout.splitlines() if client in line]
+    assert parts[0] in line
+    assert "predict read" in line
+    assert "by bob: it closed" in line
+    assert parts[1].decode() not in line
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--scope", "raed"], ["--scope", "read", "--expires", "2020-01-01"], ["--scope", "read", "--scope", "all"]],
+)
+def test_no_key_is_made_for_what_makes_no_sense(client: str, wrong: list[str]) -> None:
+    refused = CliRunner().invoke(app, ["keys", "create", client, "--reason", "x", *wrong])
+    assert isinstance(refused.exception, MillraceError)
+    assert of(client) == []

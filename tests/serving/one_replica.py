@@ -49,7 +49,8 @@ def replica(log: Path, **settings: object) -> Iterator[Replica]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {f"MILLRACE_{name.upper()}": str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "tests.serving.one_replica", str(port)]
+    # What the world of the tests warns of while it is imported is none of the replica's.
+    command = [sys.executable, "-W", "ignore", "-m", "tests.serving.one_replica", str(port)]
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file)
     try:
