@@ -45,8 +45,8 @@ def list_() -> None:
     """Every key that was ever made: whose, for what, by whom and why, and whether it still holds."""
     from millrace.adapters import api_keys
 
-    words = ("id", "client", "scopes", "rows/s", "made", "state")
-    table = Table(*(Column(word, overflow="fold") for word in words))
+    words = ("client", "scopes", "rows/s", "made", "state")
+    table = Table(Column("id", no_wrap=True), *(Column(word, overflow="fold") for word in words))
     now = datetime.now(UTC)
     for one in api_keys.issued():
         key = one.key
