@@ -5,6 +5,7 @@ PROFILE ?= core
 BOOT := $(PYTHON) infra/bootstrap.py
 INFRA := .venv/bin/python -m infra
 PYTEST := .venv/bin/pytest
+SYSTEM := .venv/bin/python -m infra.setup.system_packages
 .DEFAULT_GOAL := help
 .PHONY: setup env up down status open demo test test-unit test-faults nemesis bench check lint doctor lock docs backup restore clean logs help
 
@@ -34,9 +35,11 @@ demo: up ## From committed rows to served predictions, shown step by step (DATA=
 	@$(INFRA) open
 
 test: setup ## All tests; starts and stops a stack of its own (≤ 25 min)
+	@$(SYSTEM) chromium chromedriver
 	@$(PYTEST) -m "not faults and not bench"
 
 test-unit: setup ## Tests that need no stack (the inner loop)
+	@$(SYSTEM) chromium chromedriver
 	@$(PYTEST) -m "not stack and not faults and not bench"
 
 test-faults: setup ## Kill services mid-work and compare the tables
@@ -46,6 +49,7 @@ nemesis: setup ## Kill at random while files land, N rounds, and compare the tab
 	@$(PYTEST) -s tests/faults/test_nemesis.py --rounds $(or $(N),100)
 
 bench: setup ## Measure the path, growth, the model and the search
+	@$(SYSTEM) wrk
 	@$(PYTEST) -m bench -s benchmarks
 
 lint: setup ## Check the problem files (include/problems/*.yaml)

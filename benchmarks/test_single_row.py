@@ -28,16 +28,18 @@ MODELS = {
 
 
 def scorer_of(configuration: Configuration) -> Scorer:
+    return Scorer(open_package(files_of(configuration)))
+
+
+def files_of(configuration: Configuration) -> dict[str, bytes]:
+    """A package of the loan problem, fitted on synthetic rows."""
     columns = sample_columns(LOAN, rows=3_000)
     program = features.fit(LOAN, columns)
     matrix = features.run_columns(program, columns)
     labels = (np.random.default_rng(0).random(len(matrix)) < 1 / (1 + np.exp(-matrix[:, 0] / 50))).astype(np.int8)
     model = fitting.fit_model(configuration, matrix, labels)
     calibration = fitting.fit_platt(open_model(model).log_odds(matrix), labels)
-    package = build_package(
-        LOAN, program=program, model=model, calibration=calibration, training=columns, provenance={}
-    )
-    return Scorer(open_package(package))
+    return build_package(LOAN, program=program, model=model, calibration=calibration, training=columns, provenance={})
 
 
 def microseconds(call: Callable[[Mapping[str, Any]], object], row: Mapping[str, Any]) -> tuple[float, float]:

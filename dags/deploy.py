@@ -37,7 +37,9 @@ def deploy(problem: Problem) -> None:
         def move_champion(version: int) -> Facts:
             from millrace.steps.roll_out import move_champion
 
-            return move_champion(name, version, actor="deploy", reason=f"run {get_current_context()['run_id']}")
+            context = get_current_context()
+            by_name = context["params"]["version"] is not None
+            return move_champion(name, version, actor="deploy", reason=f"run {context['run_id']}", by_name=by_name)
 
         # It has waited; trying again would keep a champion in force that a replica cannot load.
         @step

@@ -14,9 +14,10 @@ NIGHT_HOUR = 3
 """UTC; in all other hours it is about tables of changes alone."""
 DOC = """### Maintenance
 Every night, for each table of each problem: small files are written anew as fewer larger ones, snapshots that nobody
-needs expire, files that no snapshot knows are deleted, and rows and check reports older than the contract's `retention`
-go. Tables of changes get a snapshot with each ingestion: it is their turn every hour. No row of silver or gold changes;
-tagged snapshots, and whatever a stage goes on from, stay. A table that is being written is left for the next time.
+needs expire, files that no snapshot knows are deleted, and rows, check reports and stored predictions older than the
+contract's `retention` go. Tables of changes get a snapshot with each ingestion: it is their turn every hour. No row of
+silver or gold changes; tagged snapshots, and whatever a stage goes on from, stay. A table that is being written is left
+for the next time.
 
 **By hand:** `tables`: maintain only these, such as `silver.loan_applications`.
 """
@@ -68,15 +69,21 @@ def maintenance() -> None:
 
         return [remove_old_reports(problem) for problem in valid_problems()] if is_for_all() else []
 
+    @task
+    def remove_old_predictions() -> list[Facts]:
+        from millrace.steps.remove_old_predictions import remove_old_predictions
+
+        return [remove_old_predictions(problem) for problem in valid_problems()] if is_for_all() else []
+
     @task(trigger_rule="none_failed")
-    def tell_what_it_freed(maintained: list[Facts], reports: list[Facts]) -> Facts:
+    def tell_what_it_freed(maintained: list[Facts], reports: list[Facts], predictions: list[Facts]) -> Facts:
         from millrace.steps.freed import tell_what_it_freed
 
-        return tell_what_it_freed(maintained, reports)
+        return tell_what_it_freed(maintained, reports, predictions)
 
-    tables, reports = list_tables(), remove_old_reports()
-    check_connection("object_store", "lake", "warehouse") >> [tables, reports]
-    tell_what_it_freed(maintain_table.expand_kwargs(tables), reports)
+    tables, reports, predictions = list_tables(), remove_old_reports(), remove_old_predictions()
+    check_connection("object_store", "lake", "warehouse") >> [tables, reports, predictions]
+    tell_what_it_freed(maintain_table.expand_kwargs(tables), reports, predictions)
 
 
 maintenance()

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MEMORY_GIB = 12
 DISK_GIB = 12
 JAVA = (17, 21)
+# Program → its package in Debian. Where they may, `make test` and `make bench` install them.
+WANTED_BY_TESTS = {"chromium": "chromium", "chromedriver": "chromium-driver", "wrk": "wrk"}
 # As in include/millrace/settings.py, which this cannot import before the set-up; a test holds them equal.
 PORTS = (5000, 8001, 8002, 8080, 8083, 8265, 8266, 8267, 6385, 9000, 9001, 9092, 9093, 9404, 9405, 15002, 15432, 15433)
 
@@ -34,6 +36,10 @@ def findings() -> Iterator[Finding]:
     yield _program("mvn", "Maven fetches the jars of Spark and Kafka, and Postgres", "apt-get install maven")
     yield _go()
     yield _root()
+    for program, package in WANTED_BY_TESTS.items():
+        found = shutil.which(program)
+        words = f"none; {'make bench loads with it' if program == 'wrk' else 'the browser tests drive it'}"
+        yield found is not None or None, program, found or words, f"apt-get install {package}"
     yield from _ports()
 
 
@@ -135,9 +141,9 @@ def main() -> None:
     signs = {True: "✓", None: "!", False: "✗"}
     missing = False
     for good, what, found, way_out in findings():
-        print(f"{signs[good]} {what:<8} {found}")
+        print(f"{signs[good]} {what:<12} {found}")
         if not good:
-            print(f"  {'':<8} → {way_out}")
+            print(f"  {'':<12} → {way_out}")
         missing = missing or good is False
     if not (ROOT / ".venv").exists():
         print("Next: make setup")

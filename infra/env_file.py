@@ -47,6 +47,8 @@ def _secrets() -> dict[str, str]:
     # Signed with SHA-512, whose keys should be as long as its blocks.
     values["MILLRACE_AIRFLOW_JWT_SECRET"] = secrets.token_urlsafe(64)
     values["MILLRACE_S3_ACCESS_KEY"] = f"millrace-{secrets.token_hex(4)}"
+    # The form of `millrace.domain.api_keys`, which this side of the house does not know.
+    values["MILLRACE_API_KEY"] = f"mr_{secrets.token_hex(6)}_{secrets.token_hex(32)}"
     values["MILLRACE_RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     return values
 

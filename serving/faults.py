@@ -1,5 +1,6 @@
 """Why a request was refused: every broken constraint of every row, in words."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -32,6 +33,8 @@ TYPE_WORDS: dict[ColumnType, str] = {
 MOST_UNKNOWN = 100
 """Unknown keys of a row that are told: the closest known name is searched for each, and a body has room for 200,000."""
 
+LONGEST_NAME = 100
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -52,7 +55,7 @@ def faults_of_row(model: RequestModel, position: int, sent: object) -> list[Faul
     # A value is shown to nobody where the column is unknown: it may be one that the contract calls sensitive.
     faults = [
         Fault(position, name, f"unknown:{name}", "a column that the model does not take", _hint(name, model.columns))
-        for name in islice((name for name in row if name not in model.columns), MOST_UNKNOWN)
+        for name in islice((_short(name) for name in row if name not in model.columns), MOST_UNKNOWN)
     ]
     readable: dict[str, Any] = {}
     for name, column in model.columns.items():
@@ -114,5 +117,15 @@ def in_words(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def _short(name: str) -> str:
+    """A key as an error shows it: a caller may send one of a megabyte, and would get it back three times."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+
+
 def _hint(name: str, columns: Mapping[str, Column]) -> str:
-    return did_you_mean(name, list(columns))
+    """The closest column; and the letter that only looks like one of it, or the two could not be told apart."""
+    foreign = next((letter for letter in name if not letter.isascii() and not any(letter in c for c in columns)), None)
+    if foreign is None:
+        return did_you_mean(name, list(columns))
+    letter = f"U+{ord(foreign):04X} {unicodedata.name(foreign, 'without a name')}"
+    return f"{did_you_mean(name, list(columns))} (it holds the character {letter})"

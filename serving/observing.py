@@ -4,12 +4,14 @@ import logging
 import re
 import time
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.build import build_info
 from serving.refusals import RefusedError, response
 
 access = logging.getLogger("serving.access")
@@ -17,6 +19,16 @@ logger = logging.getLogger("serving")
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 BUCKETS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+STORE_FIGURES = {
+    "waiting_rows": "Predictions in the spool that the database has not yet",
+    "waiting_bytes": "Bytes of them",
+    "limit_bytes": "Bytes from which requests are refused",
+    "oldest_seconds": "How long the oldest of them waits",
+    "stored_rows": "Predictions stored since the start of the replica",
+    "set_aside_rows": "Predictions that the database refused for themselves, since the start of the replica",
+}
 
 
 class Figures:
@@ -28,15 +40,41 @@ class Figures:
         seconds = Histogram(
             "millrace_http_request_seconds", "Time to the last byte", ["route"], buckets=BUCKETS_SECONDS, registry=here
         )
+        answers = Histogram(
+            "millrace_prediction_seconds",
+            "Time to the last byte of a prediction request",
+            ["problem", "version", "outcome"],
+            buckets=BUCKETS_SECONDS,
+            registry=here,
+        )
         predictions = Counter("millrace_predictions", "Predicted rows", ["problem", "version"], registry=here)
         self.requests = cache(requests.labels)
         self.seconds = cache(seconds.labels)
+        self.answers = cache(answers.labels)
         self.predictions = cache(predictions.labels)
         self.generation = Gauge(
             "millrace_champion_generation", "Generation in force", ["problem", "version"], registry=here
         )
         self.behind = Gauge("millrace_champions_not_loaded", "Champions that could not be loaded", registry=here)
+        Info("millrace_build", "What this replica runs", registry=here).info(build_info())
+        self.keys_trouble = Gauge("millrace_keys_trouble", "1 while the API keys cannot be looked up", registry=here)
         self.watch_trouble = Gauge("millrace_watch_trouble", "1 while the champions cannot be looked up", registry=here)
+        self.from_cache = Gauge(
+            "millrace_champions_from_cache", "Champions served from the local cache, unconfirmed", registry=here
+        )
+        self.cache_trouble = Gauge("millrace_package_cache_trouble", "1 while packages cannot be kept", registry=here)
+        self._store = {
+            name: Gauge(f"millrace_store_{name}", words, registry=here) for name, words in STORE_FIGURES.items()
+        }
+        self._store_trouble = Gauge(
+            "millrace_store_trouble", "1 while predictions wait for the database", registry=here
+        )
+
+    def store(self, told: dict[str, Any]) -> None:
+        """Set the figures of the prediction store; `told`: the fields of `StoreState`."""
+        for name, gauge in self._store.items():
+            gauge.set(told[name])
+        self._store_trouble.set(told["trouble"] is not None)
 
 
 class Observing:
@@ -75,11 +113,23 @@ class Observing:
         route = getattr(scope.get("route"), "path", "none")
         self.figures.requests(route, scope["method"], status).inc()
         self.figures.seconds(route).observe(seconds)
+        told = scope.get("millrace.told", {})
+        if "version" in told and scope["method"] == "POST":
+            self.figures.answers(told["problem"], told["version"], outcome(status)).observe(seconds)
         if access.isEnabledFor(logging.INFO):
             line = {"at": round(time.time(), 3), "request_id": request_id, "replica": self.replica}
-            line |= {"method": scope["method"], "route": route, **scope.get("millrace.told", {})}
+            if "millrace.key" in scope:
+                line |= {"key": scope["millrace.key"], "client": scope["millrace.client"]}
+            line |= {"method": scope["method"], "route": route, **told}
             line |= {"status": status, "ms": round(seconds * 1000, 3)}
             access.info(to_json(line).decode())
+
+
+def outcome(status: int) -> str:
+    """How a request ended: `ok`, `refused` (the caller's to mend) or `failed` (ours)."""
+    if 200 <= status < 300:
+        return "ok"
+    return "refused" if 400 <= status < 500 else "failed"
 
 
 def _request_id(scope: Scope) -> str:

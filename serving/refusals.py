@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from serving.faults import Fault
 
+RETRY_SECONDS = 5
+"""How soon a caller may try again what the database or a full disk did not allow."""
 MEDIA_TYPE = "application/problem+json"
 
 

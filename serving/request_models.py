@@ -25,6 +25,7 @@ from millrace.contract.constraints import (
 )
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
+from millrace.domain.row_keys import row_key
 from millrace.domain.times import as_timestamp
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -41,6 +42,8 @@ LARGEST_INTEGER = 9 * 10**18 - 1
 
 HASHABLE = (str, int, float)
 """Not bool: true is no spelling of 1."""
+
+SCALARS = (str, int, float)
 
 Row = dict[str, Scalar | None]
 
@@ -95,6 +98,12 @@ class RequestModel:
     """One problem's rows: their columns, and the prepared pydantic validators."""
 
     columns: Mapping[str, Column]
+    """What the model reads, and the key of the row, which a caller may tell to find its predictions by."""
+    key: tuple[str, ...]
+    """The columns of the key that a caller may tell; a sensitive key is known to us as a hash alone."""
+    unread: frozenset[str]
+    """Sensitive columns of the source: taken from callers who send their whole row, and dropped unread."""
+    source: Source
     rules: tuple[CrossColumnRule, ...]
     nothing: Mapping[str, frozenset[str | float]]
     row: TypeAdapter[Row]
@@ -102,16 +111,22 @@ class RequestModel:
     """Each constraint of a column on its own, its type first: to tell every broken one, not only the first."""
 
     def read(self, sent: dict[str, Any]) -> Row | None:
-        """The row as the scorer takes it, every column present; None if it breaks the contract anywhere."""
+        """The row as the scorer takes it, every column that it reads present and no other; None if it breaks the
+        contract anywhere."""
         try:
             row = self.row.validate_python(self.normalised(sent))
         except ValidationError:
             return None
-        return row if not self.rules or not self.broken_rules(row) else None
+        if self.rules and self.broken_rules(row):
+            return None
+        for name in self.key:
+            row.pop(name, None)
+        return row
 
     def normalised(self, sent: dict[str, Any]) -> dict[str, Any]:
-        """The row with None for every spelling of "no value", and for every nullable column that was left out."""
-        row = dict(sent)
+        """The row without what is not read, with None for every spelling of "no value" and for every nullable column
+        that was left out."""
+        row = dict(sent) if self.unread.isdisjoint(sent) else {n: v for n, v in sent.items() if n not in self.unread}
         for name, nothing in self.nothing.items():
             value = row.get(name)
             if value is None:
@@ -120,6 +135,19 @@ class RequestModel:
             elif type(value) in HASHABLE and value in nothing:
                 row[name] = None
         return row
+
+    def entity(self, sent: Mapping[str, Any]) -> str | None:
+        """The key of the row as the lake spells it (`row_key`); None if the caller did not tell the whole of it."""
+        names = self.source.primary_key
+        parts = [value for name in names if isinstance(value := sent.get(name), SCALARS)]
+        if not parts or len(parts) < len(names):
+            return None
+        times = [self.source.columns[name].type == "timestamp" for name in names]
+        try:
+            said = [as_timestamp(str(part)) if is_time else part for part, is_time in zip(parts, times, strict=True)]
+        except ValueError:
+            return None  # A sensitive key is read by nobody before: what is no key finds nothing.
+        return row_key(self.source, said)
 
     def broken_rules(self, row: Mapping[str, Any]) -> list[CrossColumnRule]:
         """The comparisons between columns that do not hold; a missing value on either side passes."""
@@ -137,13 +165,20 @@ class RequestModel:
 
 def request_model(problem: Problem) -> RequestModel:
     """Build the model of one problem's rows from its contract."""
-    columns = problem.request_columns()
+    source = problem.source
+    unread = frozenset(name for name, column in source.columns.items() if column.sensitive)
+    key = () if unread & set(source.primary_key) else source.primary_key
+    told = {name: source.columns[name].model_copy(update={"nullable": True}) for name in key}
+    columns = {**told, **problem.request_columns()}
     single = {
         name: tuple((c, TypeAdapter(_annotated(column, c), config=STRICT)) for c in column_constraints(name, column))
         for name, column in columns.items()
     }
     return RequestModel(
         columns=columns,
+        key=key,
+        unread=unread,
+        source=source,
         rules=tuple(r for r in problem.source.rules if r.left in columns and r.right in columns),
         nothing={n: spellings_of_nothing(c, problem.source) for n, c in columns.items()},
         row=_row_adapter(problem.problem, columns),

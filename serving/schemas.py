@@ -49,33 +49,39 @@ _UNTOLD = {"sensitive", "update", "available"}
 
 
 def request_schema(served: InForce) -> dict[str, Any]:
-    """JSON Schema of the body of a prediction request. Rules between columns are beyond JSON Schema, so words."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["rows"],
-        "properties": {
-            "rows": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row_schema(served.request)}
-        },
-        "description": "; ".join(f"{rule.left} {rule.operator} {rule.right}" for rule in served.request.rules),
-        "examples": [example(served)],
-    }
+    """JSON Schema of the body of a request for one prediction."""
+    return row_schema(served.request) | {"examples": [example(served)]}
+
+
+def rows_schema(model: RequestModel) -> dict[str, Any]:
+    """JSON Schema of the body of a request for many."""
+    rows = {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": row_schema(model)}
+    return {"type": "object", "additionalProperties": False, "required": ["rows"], "properties": {"rows": rows}}
 
 
 def row_schema(model: RequestModel) -> dict[str, Any]:
-    """JSON Schema of one row."""
+    """JSON Schema of one row. Rules between columns are beyond JSON Schema, so words."""
+    words = "; ".join(f"{rule.left} {rule.operator} {rule.right}" for rule in model.rules)
     return {
         "type": "object",
         "additionalProperties": False,
         "required": [name for name, column in model.columns.items() if not column.nullable],
-        "properties": {name: _column_schema(model, name, column) for name, column in model.columns.items()},
+        "properties": {name: _column_schema(model, name, column) for name, column in model.columns.items()}
+        | {name: {"description": "Sensitive: taken, and dropped unread"} for name in sorted(model.unread)},
+        **({"description": words} if words else {}),
     }
 
 
 def example(served: InForce) -> dict[str, Any]:
-    """A request that the model takes: the first golden row, which is synthetic."""
+    """A row that the model takes: the first golden one, which is synthetic."""
     golden = json.loads(served.package.files[GOLDEN])
-    return {"rows": [golden[0]["row"]] if golden else []}
+    row: dict[str, Any] = golden[0]["row"] if golden else {}
+    return row
+
+
+def example_rows(served: InForce) -> dict[str, Any]:
+    """Many rows that the model takes."""
+    return {"rows": [example(served)]}
 
 
 def _column_schema(model: RequestModel, name: str, column: Column) -> dict[str, Any]:

@@ -7,12 +7,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from millrace.domain.batches import FileCount, Landing
+from millrace.domain.batches import FILES_TOLD, FileCount, Landing
 from spark_jobs.bronze_rows import valid
 from spark_jobs.transforms.identity import of_a_file
-
-FILES_TOLD = 100
-"""A commit's summary is read with every look at the table, so it names this many files at most."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def forget(problem: str) -> None:
     with control() as connection:
         for table in append_only:
             connection.execute(f"ALTER TABLE control.{table} DISABLE TRIGGER append_only")
-        for table in (*append_only, "champion", "replica_reports", "holds", "extract_looks"):
+        for table in (*append_only, "champion", "replica_reports", "holds", "problem_holds", "extract_looks"):
             connection.execute(f"DELETE FROM control.{table} WHERE problem = %s", [problem])
         for table in append_only:
             connection.execute(f"ALTER TABLE control.{table} ENABLE TRIGGER append_only")

@@ -23,10 +23,14 @@ def make_targets() -> dict[str, str]:
 
 
 def commands() -> dict[str, "typer.core.TyperCommand"]:
-    """The commands of `millrace` by name."""
+    """The commands of `millrace` by name; those of a group by both words, such as `keys create`."""
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    return {name: command for name, command in group.commands.items() if isinstance(command, typer.core.TyperCommand)}
+    found = dict(group.commands)
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            found |= {f"{name} {below}": one for below, one in command.commands.items()}
+    return {words: one for words, one in found.items() if isinstance(one, typer.core.TyperCommand)}
 
 
 def options(name: str) -> set[str]:

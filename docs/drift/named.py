@@ -66,7 +66,8 @@ def _wrong_command(line: str) -> Iterator[str]:
         if word == "make" and re.fullmatch(r"[a-z-]+", following) and following not in make_targets():
             yield f"`make {following}`: there is no such target; {did_you_mean(following, list(make_targets()))}"
         if word in ("millrace", ".venv/bin/millrace") and re.fullmatch(r"[a-z]+", following):
-            yield from _wrong_call(following, words[position + 2 :])
+            both = " ".join(words[position + 1 : position + 3])
+            yield from _wrong_call(both if both in commands() else following, words[position + 2 :])
         if word not in ("make", "millrace", ".venv/bin/millrace") and position == 0:
             return
 

@@ -108,15 +108,68 @@ class Settings(BaseSettings):
         default=(), description="HTTP addresses of the replicas, a JSON list; empty means those of the native stack."
     )
     replica: str = Field(default="serving_1", description="The name under which a serving replica reports.")
+    package_cache: str = Field(
+        default="",
+        description="Where replicas keep the packages they serve, a folder each; empty means `packages` in the home.",
+    )
     prediction_reports_seconds: float = Field(
         default=1.0, gt=0, description="How often a replica looks for a new champion."
     )
+    default_problem: str = Field(
+        default="",
+        description="Which problem a replica means where older clients name none; empty: the only one it serves.",
+    )
 
-    @field_validator("home", "problems_dir")
+    spool_dir: Path | None = Field(
+        default=None,
+        description="Where replicas keep answered predictions until the database has them; empty: `spool` in home.",
+    )
+    spool_limit_bytes: int = Field(
+        default=1_000_000_000, gt=0, description="Most bytes that may wait there; beyond, a replica answers 503."
+    )
+    spool_sync_each_answer: bool = Field(
+        default=False, description="Whether each answer waits for the disk, so that a loss of power loses none."
+    )
+
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="The key that our own commands send to the replicas; client `operator`."
+    )
+    rate_limit_rows_per_second: float = Field(
+        # More than a replica answers: a limit worth having depends on who else asks.
+        default=100_000.0,
+        ge=0,
+        description="Rows that a key may send to each replica, on average; 0 means no limit. A key may have its own.",
+    )
+    rate_limit_burst_seconds: float = Field(
+        default=5.0, ge=1, description="So many seconds' worth of rows may come at once."
+    )
+    body_deadline_seconds: float = Field(
+        default=10.0, gt=0, description="Within this time the body of a request has to be here."
+    )
+    header_deadline_seconds: float = Field(
+        default=10.0, gt=0, description="Within this time its headers have to be here."
+    )
+    connections_at_most: int = Field(
+        default=1_000, ge=10, description="Beyond so many open connections a replica answers 503."
+    )
+    drain_seconds: float = Field(
+        default=1.0, ge=0, description="So long a replica goes on after SIGTERM, while `/readyz` says that it leaves."
+    )
+    drain_at_most_seconds: int = Field(
+        default=10, ge=1, description="So long it waits then for the requests that it has."
+    )
+    commit: str = Field(default="", description="Git commit of an image; a clone looks it up itself.")
+
+    @field_validator("home", "problems_dir", "spool_dir")
     @classmethod
-    def _from_the_root(cls, folder: Path) -> Path:
+    def _from_the_root(cls, folder: Path | None) -> Path | None:
         """A relative folder means the project root, whatever the process's own folder is."""
-        return ROOT / folder
+        return None if folder is None else ROOT / folder
+
+    @property
+    def spool_folder(self) -> Path:
+        """The folder that holds the spool of each replica."""
+        return self.spool_dir or self.home / "spool"
 
     def port(self, service: str) -> int:
         """The port of a service of the native stack, a key of `STANDARD_PORTS`."""
@@ -174,6 +227,10 @@ class Settings(BaseSettings):
         token = self.spark_connect_token.get_secret_value()
         suffix = f"/;token={token}" if token else ""
         return f"sc://localhost:{self.port('spark_connect')}{suffix}"
+
+    def packages_of(self, replica: str) -> Path:
+        """The folder in which a replica keeps the packages that it serves."""
+        return ROOT / (self.package_cache or self.home / "packages") / replica
 
     def replica_urls(self) -> list[str]:
         """Where each serving replica answers."""

@@ -13,8 +13,8 @@ def lines(settings: Settings) -> list[str]:
         ("MLflow", settings.mlflow_url, "runs, candidates, champions", ""),
         ("MinIO", settings.url("minio_console"), "landing files, the lake, reports", keys),
         ("Ray", settings.ray_url, "the search for hyperparameters", token),
-        ("Serving 1", f"{settings.url('serving_1')}/docs", "predictions", ""),
-        ("Serving 2", f"{settings.url('serving_2')}/docs", "predictions", ""),
+        ("Serving 1", settings.url("serving_1"), "try a prediction; /docs is the API", "MILLRACE_API_KEY in .env"),
+        ("Serving 2", settings.url("serving_2"), "the same", ""),
         ("Spark Connect", f"sc://localhost:{settings.port('spark_connect')}", "MILLRACE_SPARK_CONNECT_TOKEN", ""),
         (
             "Postgres",

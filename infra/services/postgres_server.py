@@ -16,11 +16,12 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from infra.paths import POSTGRES, short_folder
+from infra.paths import POSTGRES, ROOT, short_folder
 from infra.services.service import Launch
 from millrace.contract.errors import MillraceError
 from millrace.settings import Settings
 
+HBA = ROOT / "infra" / "pg_hba.conf"
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -49,11 +50,16 @@ def launch(server: Server, settings: Settings) -> Launch:
 
 
 def prepare(server: Server, settings: Settings) -> None:
-    """Makes the data folder once: in a folder beside it, renamed when complete."""
+    """Makes the data folder once: in a folder beside it, renamed when complete. Says anew who may connect."""
     data = data_folder(server, settings)
     put_binaries_within_reach(settings)
-    if (data / "PG_VERSION").exists():
-        return
+    if not (data / "PG_VERSION").exists():
+        _make(server, settings, data)
+    # A data folder of an earlier version says otherwise.
+    (data / HBA.name).write_text(HBA.read_text())
+
+
+def _make(server: Server, settings: Settings, data: Path) -> None:
     data.parent.mkdir(parents=True, exist_ok=True)
     data.parent.chmod(0o711)
     half = Path(tempfile.mkdtemp(prefix=f"{server.name}-half-", dir=data.parent))

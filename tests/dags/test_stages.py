@@ -196,7 +196,7 @@ def test_the_champion_answers_with_its_factors(problem: Problem, deployed: Finis
         answer = fleet.predict(url, problem.problem, [row])
         (prediction,) = answer["predictions"]
         assert 0 <= prediction["probability"] <= 1
-        assert prediction["factors"]
+        assert prediction["contributing_factors"]
         assert prediction["prediction_id"]
 
 

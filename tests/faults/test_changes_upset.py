@@ -19,10 +19,10 @@ from millrace.adapters import airflow_tables, keeper_report, lake, object_store,
 from millrace.adapters.airflow_api import AirflowApi
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 from millrace.drills.lost_slot import unheard
 from millrace.simulation.at_work import AtWork, repeated
 from millrace.simulation.live import Played, play
-from millrace.simulation.world import row_key
 from millrace.steps.ingest_changes import ingest_changes
 from millrace.steps.resnapshot import needed, resnapshot
 from tests.application import live_problem
@@ -241,7 +241,7 @@ def test_a_file_with_older_rows_of_the_same_keys_lands(problem: Problem, told: T
         mark = f"file_{uuid.uuid4().hex[:6]}"
         lines = [f"{key},2001-01-01T00:00:00Z,1.5,of the file,1,0" for key in [*known, mark]]
         object_store.put_landing(f"{problem.landing_prefix}{mark}.csv", "\n".join([HEADER, *lines, ""]).encode())
-        key = row_key(problem, (mark,))
+        key = row_key(problem.source, (mark,))
         await_that(
             "its own row is in silver", lambda: answers(lambda: key in silver(problem)), seconds=PATIENCE_SECONDS
         )

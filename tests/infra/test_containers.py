@@ -9,11 +9,12 @@ import yaml
 from airflow.sdk.configuration import conf
 
 from infra.paths import ROOT, VENV
-from infra.services import airflow, java, kafka, kafka_connect, postgres, source_database
+from infra.services import airflow, java, kafka, kafka_connect, postgres, postgres_server, serving, source_database
 from infra.services.spark import configuration
 from millrace.settings import STANDARD_PORTS, Settings
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.override.yml").read_text())
+HBA = "/etc/postgresql/pg_hba.conf"
 DOCKERFILES = [ROOT / "Dockerfile", *sorted((ROOT / "infra" / "containers").glob("*.Dockerfile"))]
 OURS = (
     "warehouse",
@@ -115,7 +116,7 @@ def natively_launched(program: str, settings: Settings) -> list[str]:
 
 def test_the_source_database_is_configured_as_the_native_one() -> None:
     told = dict(re.findall(r"-c (\S+)=(\S+)", COMPOSE["services"]["source_database"]["command"]))
-    assert told == source_database.SERVER.options | {"jit": "off"}
+    assert told == source_database.SERVER.options | {"jit": "off", "hba_file": HBA}
     script = (ROOT / "infra" / "containers" / "make-source.sh").read_text()
     for role, replication in source_database.ROLES.items():
         assert f"CREATE ROLE {role} LOGIN {'REPLICATION ' if replication else ''}PASSWORD" in script
@@ -123,7 +124,12 @@ def test_the_source_database_is_configured_as_the_native_one() -> None:
 
 def test_the_warehouse_is_configured_as_the_native_one() -> None:
     told = dict(re.findall(r"-c (\S+)=(\S+)", COMPOSE["services"]["warehouse"]["command"]))
-    assert told == postgres.SERVER.options | {"jit": "off"}
+    assert told == postgres.SERVER.options | {"jit": "off", "hba_file": HBA}
+
+
+@pytest.mark.parametrize("name", ["source_database", "warehouse"])
+def test_who_may_connect_is_said_by_one_file(name: str) -> None:
+    assert f"./{postgres_server.HBA.relative_to(ROOT)}:{HBA}:ro" in COMPOSE["services"][name]["volumes"]
 
 
 def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:
@@ -132,12 +138,39 @@ def test_the_keeper_says_when_it_is_well_and_has_no_port() -> None:
     assert "ports" not in keeper
 
 
+def test_a_replica_in_a_container_is_started_and_ended_as_the_native_one() -> None:
+    settings = Settings(_env_file=None, port_offset=0)
+    for service in serving.SERVICES:
+        there = COMPOSE["services"][service.name]
+        natively = " ".join(service.launch(settings).argv).partition(" ")[2]
+        assert there["command"] == f"python {natively}".replace("--port=", "--host 0.0.0.0 --port ")
+        assert there["stop_grace_period"] == f"{service.stop_seconds}s"
+        assert service.stop_seconds > settings.drain_seconds + settings.drain_at_most_seconds
+
+
+def test_the_key_of_the_env_file_is_registered_once_the_warehouse_answers() -> None:
+    registering = COMPOSE["services"]["operator_key"]
+    assert registering["depends_on"] == {"warehouse": {"condition": "service_healthy"}}
+    assert "MILLRACE_API_KEY" in registering["environment"]
+
+
 def test_airflow_in_a_container_does_as_the_native_one() -> None:
     """Whatever the image is told in the Dockerfile; passwords, addresses and folders come from elsewhere."""
     told = dict(re.findall(r"(AIRFLOW__\w+)=(\S+)", (ROOT / "Dockerfile").read_text()))
     natively = airflow.environment(Settings(_env_file=None))
     assert told
     assert {key: natively[key] for key in told} == told
+
+
+def test_what_a_replica_keeps_outlives_its_container_and_its_user_may_write_it() -> None:
+    dockerfile = (ROOT / "infra" / "containers" / "python.Dockerfile").read_text()
+    for name in ("serving_1", "serving_2"):
+        service = COMPOSE["services"][name]
+        folder = service["environment"]["MILLRACE_PACKAGE_CACHE"]
+        assert f"packages:{folder}" in service["volumes"]
+        assert service["environment"]["MILLRACE_REPLICA"] == name, "each has a folder of its own in it"
+        assert re.search(rf"install --directory --owner=millrace {folder}\s", dockerfile)
+    assert "packages" in COMPOSE["volumes"]
 
 
 def test_a_killed_scheduler_holds_no_stage_for_minutes() -> None:

@@ -105,7 +105,7 @@ def test_the_served_model_answers(how_to: HowTo, problem: Problem, journey: Jour
     told = how_to.reader.run("ask")
     (prediction,) = json.loads(told[told.index("{") :])["predictions"]
     assert 0 <= prediction["probability"] <= 1
-    assert prediction["factors"]
+    assert prediction["contributing_factors"]
 
 
 def test_a_fleet_serves_the_new_problem_without_a_restart(problem: Problem, journey: Journey) -> None:

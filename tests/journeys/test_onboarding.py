@@ -69,4 +69,4 @@ def test_the_served_model_answers(reader: Reader, problem: Problem, served: None
     told = reader.run("ask")
     (prediction,) = json.loads(told[told.index("{") :])["predictions"]
     assert 0 <= prediction["probability"] <= 1
-    assert {factor["column"] for factor in prediction["factors"]} <= set(problem.input_columns())
+    assert {factor["name"] for factor in prediction["contributing_factors"]} <= set(problem.input_columns())

@@ -29,6 +29,21 @@ def test_a_problem_that_cannot_be_looked_at_does_not_hold_up_the_others(monkeypa
     assert found["unknown"] == ["transform of diabetes (ConnectionError)"]
 
 
+def test_a_problem_that_is_held_is_named_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = {"ti": SimpleNamespace(get_dr_count=lambda **_: 0)}
+    monkeypatch.setattr(due, "get_current_context", lambda: context)
+    monkeypatch.setattr(due, "PENDING", {"train": lambda _: None, "deploy": lambda _: None})
+    monkeypatch.setattr(due, "held", lambda name: f"held by ann; `millrace release {name}`")
+    with caplog.at_level("INFO"):
+        found = due.due_runs([get_problem("loan", ROOT / "include" / "problems")])
+    assert found == {"due": [], "unknown": []}
+    assert [record.getMessage() for record in caplog.records if "held by ann" in record.getMessage()] == [
+        "Nothing of loan is deployed: it is held by ann; `millrace release loan`"
+    ]
+
+
 def level(monkeypatch: pytest.MonkeyPatch, found: Backlog | Exception) -> str:
     """The name of the run that is started for what waits, without its hour."""
 

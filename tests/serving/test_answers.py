@@ -8,9 +8,11 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
 
 from millrace.contract.problem import Problem
-from serving.answers import answer
+from millrace.domain.scoring import MANY
+from serving.answers import predict_many, told_together
 from serving.champion import InForce
 from tests.domain.sample_package import sample_package
 from tests.serving.world import World
@@ -74,21 +76,22 @@ rows = st.fixed_dictionaries(
 
 
 def told(estimator: Literal["xgboost", "logistic_regression"], sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    content, count = answer(served(estimator), json.dumps({"rows": sent}).encode())
-    assert count == len(sent)
+    found = predict_many(served(estimator), from_json(json.dumps(sent)), explain=True)
+    content = to_json(told_together(served(estimator), found))
     predictions: list[dict[str, Any]] = json.loads(content, parse_constant=pytest.fail)["predictions"]
+    assert len(predictions) == len(sent)
     return predictions
 
 
 @pytest.mark.parametrize("estimator", ["xgboost", "logistic_regression"])
 @settings(deadline=None)  # The first example fits the model.
-@given(sent=st.lists(rows, min_size=1, max_size=5))
+@given(sent=st.lists(rows, min_size=1, max_size=MANY + 4))
 def test_every_allowed_row_is_answered(
     estimator: Literal["xgboost", "logistic_regression"], sent: list[dict[str, Any]]
 ) -> None:
     together = told(estimator, sent)
     for row, prediction in zip(sent, together, strict=True):
         assert 0 <= prediction["probability"] <= 1
-        assert all(math.isfinite(factor["contribution"]) for factor in prediction["factors"])
+        assert all(math.isfinite(factor["contribution"]) for factor in prediction["contributing_factors"])
         (alone,) = told(estimator, [row])
         assert alone["probability"] == pytest.approx(prediction["probability"], abs=1e-6)

@@ -4,7 +4,7 @@ import pytest
 
 from serving.champion import Watch
 from serving.routes import readiness
-from tests.serving.world import World, package
+from tests.serving.world import Kept, World, package
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_package_with_one_changed_byte_is_refused_and_the_old_one_kept(world: 
     world.store[champion.uri] = {**files, file: bytes(damaged)}
     watch.look()
     assert served(watch) == {"diabetes": 1}
-    told = readiness(watch)
+    told = readiness(watch, Kept().state())
     assert told["ready"]
     assert file in told["not_loaded"]["diabetes"]
     assert world.reports[-1][:2] == ("diabetes", 1)
@@ -62,7 +62,7 @@ def test_a_whole_package_of_another_content_is_refused(world: World) -> None:
     world.store[champion.uri] = package("diabetes", seed=2)
     watch.look()
     assert served(watch) == {}
-    assert not readiness(watch)["ready"]
+    assert not readiness(watch, Kept().state())["ready"]
 
 
 def test_a_package_that_could_not_be_loaded_is_tried_again_but_not_at_every_look(world: World) -> None:
@@ -75,7 +75,7 @@ def test_a_package_that_could_not_be_loaded_is_tried_again_but_not_at_every_look
     world.store_away, world.now = False, 2.0
     watch.look()
     assert served(watch) == {"diabetes": 1}
-    assert readiness(watch)["not_loaded"] == {}
+    assert readiness(watch, Kept().state())["not_loaded"] == {}
 
 
 def test_one_bad_package_does_not_hold_up_the_others(world: World) -> None:
@@ -94,23 +94,23 @@ def test_without_a_database_the_replica_serves_on_and_says_so(world: World) -> N
     world.database_away = True
     watch.look()
     assert served(watch) == {"diabetes": 1}
-    told = readiness(watch)
+    told = readiness(watch, Kept().state())
     assert told["ready"]
     assert "Postgres is away" in told["trouble"]
     world.database_away = False
     watch.look()
-    assert readiness(watch)["trouble"] is None
+    assert readiness(watch, Kept().state())["trouble"] is None
 
 
 def test_a_replica_is_not_ready_before_it_has_looked(world: World) -> None:
     watch = world.watch()
-    assert not readiness(watch)["ready"]
+    assert not readiness(watch, Kept().state())["ready"]
     world.database_away = True
     watch.look()
-    assert not readiness(watch)["ready"]
+    assert not readiness(watch, Kept().state())["ready"]
     world.database_away = False
     watch.look()
-    assert readiness(watch)["ready"]
+    assert readiness(watch, Kept().state())["ready"]
 
 
 def test_a_withdrawn_champion_is_no_longer_served(world: World) -> None:

@@ -14,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from serving.app import create_app
 from serving.openapi import PREDICT
+from tests.serving.a_key import BEARER
 from tests.serving.world import World, package
 
 CHECKS = [
@@ -42,7 +42,7 @@ def _application() -> object:
     world.deploy("diabetes", package("diabetes"))
     watch = world.watch()
     watch.look()
-    return create_app(watch)
+    return world.app(watch)
 
 
 schema = schemathesis.openapi.from_asgi("/openapi.json", _application())
@@ -53,10 +53,10 @@ bounded = settings(max_examples=40, deadline=None, suppress_health_check=list(He
 @schema.include(path=EXACT).parametrize()
 @bounded
 def test_an_exact_prediction_takes_what_it_says_and_nothing_else(case: Case) -> None:
-    case.call_and_validate(checks=[*CHECKS, takes_what_is_valid, negative_data_rejection])
+    case.call_and_validate(headers=BEARER, checks=[*CHECKS, takes_what_is_valid, negative_data_rejection])
 
 
 @schema.exclude(path=EXACT).parametrize()
 @bounded
 def test_every_other_route_answers_as_it_says(case: Case) -> None:
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(headers=BEARER, checks=CHECKS)

@@ -1,5 +1,7 @@
 """The request model accepts exactly what the contract allows, and tells every broken constraint."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,8 +69,30 @@ def test_every_fault_of_a_row_is_told_at_once() -> None:
 
 
 def test_the_value_of_an_unknown_column_is_not_echoed() -> None:
-    (fault,) = faults_of_row(DIABETES, 0, {**VISIT, "visit_id": "V00000001"})
-    assert "V00000001" not in str(fault)
+    (fault,) = faults_of_row(DIABETES, 0, {**VISIT, "name": "Ann Smith"})
+    assert "Ann" not in str(fault)
+
+
+def test_the_key_that_a_caller_tells_finds_the_row_of_the_lake_and_is_no_input() -> None:
+    keyed = {**VISIT, "visit_id": "V00000001"}
+    assert DIABETES.read(keyed) == DIABETES.read(VISIT)
+    assert DIABETES.entity(keyed) == '["V00000001"]'
+    assert DIABETES.entity(VISIT) is None
+    assert DIABETES.read({**VISIT, "visit_id": "1"}) is None
+
+
+def test_what_is_sensitive_is_taken_and_dropped_unread_and_a_sensitive_key_is_a_hash() -> None:
+    columns = {"who": Column(type="string", sensitive=True), "a": Column(type="number"), "y": Column(type="integer")}
+    source = {"primary_key": ["who"], "assigned_time": "file_modified", "columns": columns}
+    made = Problem.model_validate(
+        {"problem": "p", "title": "P", "owner": "tests", "sources": {"s": source}, "label": {"column": "y"}}
+    )
+    model = request_model(made)
+    for value in ("Ann Smith", 5, None, ["a"], {}):
+        assert model.read({"a": 1.0, "who": value}) == {"a": 1.0}
+        assert faults_of_row(model, 0, {"a": 1.0, "who": value}) == []
+    assert model.entity({"who": "Ann Smith"}) == hashlib.sha256(b'["Ann Smith"]').hexdigest()
+    assert model.entity({"who": []}) is None
 
 
 def test_rules_between_columns_hold() -> None:

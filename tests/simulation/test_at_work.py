@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from millrace.adapters import lake
+from millrace.domain.row_keys import row_key
 from millrace.simulation.at_work import AtWork, repeated
-from millrace.simulation.world import row_key
 from tests.steps.transforming import problem_named, with_changes
 
 PROBLEM = with_changes(problem_named("at_work"), {})
@@ -16,14 +16,14 @@ def test_a_key_that_comes_again_tells_nothing(monkeypatch: pytest.MonkeyPatch) -
     application = AtWork(PROBLEM, seed=1)
     ever = application.played.world.ever
     ever += [("a",), ("b",)]
-    held = pa.table({"row_key": [row_key(PROBLEM, ("a",))]})
+    held = pa.table({"row_key": [row_key(PROBLEM.source, ("a",))]})
     monkeypatch.setattr(lake, "table_exists", lambda _: True)
     monkeypatch.setattr(lake, "read", lambda *_, **__: held)
     assert application.came()
     ever += [("a",)]
     assert not application.came(since=2)
     ever += [("c",)]
-    held = pa.table({"row_key": [row_key(PROBLEM, (key,)) for key in "ac"]})
+    held = pa.table({"row_key": [row_key(PROBLEM.source, (key,)) for key in "ac"]})
     assert application.came(since=2)
 
 

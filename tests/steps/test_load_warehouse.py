@@ -71,6 +71,9 @@ def test_every_value_arrives_as_its_type_with_the_snapshot_it_comes_from(problem
     assert one.pop("loaded_at") > AT
     assert one == {**row("k1", 1), "gold_snapshot_id": snapshot_id}
     assert (two["kind"], two["label"], two["done"]) == (None, None, False)
+    assert warehouse.serving_row(problem.problem, "k2") == two
+    assert warehouse.serving_row(problem.problem, "k3") is None
+    assert warehouse.serving_row("never_loaded", "k1") is None
 
 
 def test_only_what_changed_is_written_and_what_gold_lost_goes(problem: Problem) -> None:

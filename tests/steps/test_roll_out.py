@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from millrace.adapters import champions, fleet, object_store, package_store, replica_reports
+from millrace.adapters import champions, fleet, object_store, package_store, problem_holds, replica_reports
 from millrace.adapters.control import control
+from millrace.adapters.package_store import StoreAwayError
 from millrace.contract.errors import LostRaceError, MillraceError, VerdictError
 from millrace.contract.loading import get_problem
 from millrace.domain.package import content_hash
@@ -139,7 +140,7 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     def call(url: str) -> None:
         with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client:
             while not stop.is_set():
-                answer = client.post(f"/v1/models/{problem}/predict", json={"rows": [ROW]})
+                answer = client.post(f"/v1/models/{problem}/predict", json=ROW)
                 version = answer.json()["model"]["version"] if answer.status_code == 200 else 0
                 answers[url].append((answer.status_code, version))
                 stop.wait(0.01)  # One caller is enough to catch a gap; the machine is shared.
@@ -314,14 +315,14 @@ def test_a_rollback_bars_the_content_until_it_is_released(problem: str) -> None:
         files = register(problem, version)
         serve(problem, version)
     told = roll_back(problem, actor="ann", reason="wrong for the young")
-    assert (told["version"], told["held"]) == (1, content_hash(files))
+    assert (told["version"], told["barred"], told["not_verified"]) == (1, content_hash(files), None)
     assert versions_served(problem) == {1}
     assert roll_out.version_to_deploy(problem) is None
     with pytest.raises(VerdictError) as barred:
-        roll_out.move_champion(problem, 2, actor="deploy", reason="because")
+        roll_out.move_champion(problem, 2, actor="deploy", reason="because", by_name=True)
     assert "ann" in barred.value.found
     assert champions.release(problem, content_hash(files), actor="ann", reason="it was the data")
-    serve(problem, 2)
+    roll_out.roll_out(problem, 2, actor="test", reason="because", by_name=True)
     assert versions_served(problem) == {2}
 
 
@@ -332,7 +333,7 @@ def test_a_rollback_said_again_finishes_and_goes_no_version_further(
     for version in (1, 2, 3):
         serve(problem, version)
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("millrace.steps.roll_back.await_fleet", killed)
@@ -341,7 +342,7 @@ def test_a_rollback_said_again_finishes_and_goes_no_version_further(
     monkeypatch.setattr("millrace.steps.roll_back.await_fleet", roll_out.await_fleet)
     for asked in (None, None, 2):
         told = roll_back(problem, asked, actor="ann", reason="wrong")
-        assert (told["version"], told["moved"], told["held"]) == (2, False, content_hash(bad))
+        assert (told["version"], told["moved"], told["barred"]) == (2, False, content_hash(bad))
     monkeypatch.setattr("millrace.steps.roll_back.SAID_AGAIN", timedelta(0))
     assert roll_back(problem, actor="ann", reason="wrong")["version"] == 1, "the same words, much later"
 
@@ -354,6 +355,40 @@ def test_without_an_earlier_version_a_rollback_bars_nothing(problem: str) -> Non
     with pytest.raises(VerdictError):
         roll_back(problem, actor="ann", reason="because")
     assert champions.barred(problem, content_hash(files)) is None
+    assert problem_holds.current(problem) is None
+
+
+def test_with_the_store_away_a_rollback_comes_from_the_disks_of_the_replicas(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in (1, 2):
+        register(problem, version)
+        serve(problem, version)
+    # For the replicas, which are processes of their own, it is away too: nothing is there.
+    object_store.delete_prefix(get_settings().models_bucket, f"{problem}/")
+
+    def away(uri: str) -> dict[str, bytes]:
+        raise StoreAwayError("The store is away", place=uri, found="nobody", expected="somebody", fix="make up")
+
+    monkeypatch.setattr(package_store, "get", away)
+    told = roll_back(problem, actor="ann", reason="wrong")
+    assert "nobody" in told["not_verified"]
+    assert versions_served(problem) == {1}
+
+
+def test_a_rollback_to_a_damaged_package_moves_and_holds_nothing(problem: str) -> None:
+    for version in (1, 2):
+        register(problem, version)
+        roll_out.move_champion(problem, version, actor="test", reason="because")
+    damage(problem, 1, "model.ubj")
+    with pytest.raises(VerdictError) as refused:
+        roll_back(problem, actor="ann", reason="wrong")
+    assert "model.ubj" in refused.value.place
+    live = champions.current(problem)
+    assert live is not None
+    assert live.version == 2
+    assert problem_holds.current(problem) is None
+    assert champions.state_of(problem, 1) == "retired", "put back from a backup, it can be rolled back to"
 
 
 def test_the_newest_passed_version_is_chosen(problem: str) -> None:

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from millrace import cli
-from millrace.adapters import airflow_api, champions, fleet, lake
+from millrace.adapters import airflow_api, champions, fleet, lake, problem_holds
 from millrace.adapters.airflow_api import Run
 from millrace.adapters.champions import Champion, Hold, Transition
+from millrace.adapters.problem_holds import ProblemHold
 from millrace.cli import models, terminal
 from millrace.contract.errors import MillraceError, VerdictError
 from millrace.contract.loading import get_problem
@@ -59,6 +60,7 @@ def test_a_refusal_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> 
     by_deploy = Transition(2, "refused", "deploy", "model.onnx is damaged", {"found": "x"}, NOW)
     monkeypatch.setattr(champions, "transitions", lambda _: [by_gate, by_deploy])
     monkeypatch.setattr(champions, "holds", lambda _: [])
+    monkeypatch.setattr(problem_holds, "every", lambda _: [])
     first, second = version_history(LOAN)
     assert "gate.max_latency_ms" in first.reason
     assert "max_gap" in first.reason
@@ -74,15 +76,19 @@ def test_holds_are_told_by_the_versions_that_they_bar(monkeypatch: pytest.Monkey
     registered = [Transition(n, "registered", "train", "trained", {"content_hash": c}, NOW) for n, c in CONTENTS]
     monkeypatch.setattr(champions, "transitions", lambda _: registered)
     ended = Hold("b", "bob", "too low", NOW, "ann", "it was the data", NOW + timedelta(hours=1))
+    of_all = ProblemHold("bob", "too low", NOW, "eve", "a new model waits", NOW + timedelta(hours=2))
+    monkeypatch.setattr(problem_holds, "every", lambda _: [of_all])
     monkeypatch.setattr(
         champions, "holds", lambda _: [ended, Hold("a", "ann", "wrong for the young", NOW, None, None, None)]
     )
     assert barred_versions(LOAN) == ["version 1, 3 is barred by ann: wrong for the young"]
     told = [(event.versions, event.state, event.actor, event.reason) for event in version_history(LOAN)]
     assert told[3:] == [
-        ((2,), "held", "bob", "too low"),
-        ((1, 3), "held", "ann", "wrong for the young"),
+        ((2,), "barred", "bob", "too low"),
+        ((1, 3), "barred", "ann", "wrong for the young"),
+        ((), "held", "bob", "too low"),
         ((2,), "released", "ann", "it was the data"),
+        ((), "released", "eve", "a new model waits"),
     ]
 
 
@@ -103,6 +109,7 @@ def test_status_tells_what_runs_and_says_so_where_it_cannot(monkeypatch: pytest.
     monkeypatch.setattr(champions, "current", lambda _: champion(1, "a"))
     monkeypatch.setattr(champions, "transitions", lambda _: [])
     monkeypatch.setattr(champions, "holds", lambda _: [])
+    monkeypatch.setattr(problem_holds, "every", lambda _: [])
     monkeypatch.setattr(airflow_api, "AirflowApi", lambda: SimpleNamespace(under_way=lambda: {"loan__train": run}))
     monkeypatch.setattr(lake, "ping", lambda: None)
     monkeypatch.setattr(models, "changes_table", lambda _, **_more: None)
@@ -110,6 +117,12 @@ def test_status_tells_what_runs_and_says_so_where_it_cannot(monkeypatch: pytest.
     told = CliRunner().invoke(cli.app, ["status", "loan"], catch_exceptions=False).output
     assert f"train: running since {NOW:%H:%M:%S} UTC" in told
     assert "deploy: pending, version 2 passed the gate" in told
+
+    hold = ProblemHold("ann", "wrong for the young", NOW, None, None, None)
+    monkeypatch.setattr(problem_holds, "every", lambda _: [hold])
+    told = " ".join(CliRunner().invoke(cli.app, ["status", "loan"], catch_exceptions=False).output.split())
+    assert f"held by ann since {NOW:%Y-%m-%d %H:%M} UTC because: wrong for the young" in told
+    assert "`millrace release loan`" in told
 
     def away() -> None:
         raise MillraceError("Airflow's API does not answer", place="", found="", expected="", fix="`make up`")
@@ -146,7 +159,8 @@ def answer(status: int, **body: Any) -> Callable[..., httpx.Response]:
 
 def test_a_refused_row_is_told_with_every_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     errors = [{"row": 0, "column": name, "found": "nothing", "expected": "a value"} for name in ("age", "size")]
-    monkeypatch.setattr(httpx, "post", answer(422, errors=errors))
+    told = {"predictions": [{"row": 0, "errors": errors}], "rows_refused": 1}
+    monkeypatch.setattr(httpx, "post", answer(200, **told))
     with pytest.raises(MillraceError) as refused:
         fleet.predict("http://replica", "small", [{}])
     assert "column age: nothing" in refused.value.found

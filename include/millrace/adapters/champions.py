@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from millrace.adapters import problem_holds
 from millrace.adapters.control import control
 from millrace.contract.errors import LostRaceError, MillraceError
 
@@ -90,11 +91,23 @@ def history(problem: str) -> list[Champion]:
 
 
 def move(
-    problem: str, *, version: int, uri: str, content_hash: str, expected_generation: int, actor: str, reason: str
+    problem: str,
+    *,
+    version: int,
+    uri: str,
+    content_hash: str,
+    expected_generation: int,
+    actor: str,
+    reason: str,
+    holding: str | None = None,
 ) -> Champion:
     """Put a version in force, if the champion is still the one of `expected_generation` (0: there is none).
 
     The move, its history and the transitions (old version retired, new one champion) are one transaction.
+
+    Args:
+        holding: Of a rollback: why the content that is replaced is barred and the problem is held, in the same
+            transaction, so that one which loses the race bars nothing, and one that wins leaves no gap for a promotion.
 
     Raises:
         LostRaceError: If somebody else moved the champion first.
@@ -105,6 +118,9 @@ def move(
         old = _locked(connection, problem)
         if (old.generation if old else 0) != expected_generation:
             raise _lost_race(problem, expected_generation, old)
+        if holding is not None and old is not None:
+            _bar(connection, problem, old.content_hash, actor=actor, reason=holding)
+            problem_holds.place(connection, problem, actor=actor, reason=holding)
         moved = connection.execute(
             """
             INSERT INTO control.champion_history
@@ -193,11 +209,7 @@ def registration(problem: str, version: int) -> dict[str, Any]:
 def hold(problem: str, content_hash: str, *, actor: str, reason: str) -> None:
     """Bar a content from becoming champion. Holding it twice changes nothing."""
     with control() as connection:
-        connection.execute(
-            "INSERT INTO control.holds (problem, content_hash, actor, reason) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (problem, content_hash) WHERE released_at IS NULL DO NOTHING",
-            [problem, content_hash, actor, reason],
-        )
+        _bar(connection, problem, content_hash, actor=actor, reason=reason)
 
 
 def release(problem: str, content_hash: str, *, actor: str, reason: str) -> bool:
@@ -225,6 +237,14 @@ def holds(problem: str) -> list[Hold]:
     with control() as connection:
         rows = connection.execute(query, [problem]).fetchall()
     return [Hold(**row) for row in rows]
+
+
+def _bar(connection: Connection[DictRow], problem: str, content_hash: str, *, actor: str, reason: str) -> None:
+    connection.execute(
+        "INSERT INTO control.holds (problem, content_hash, actor, reason) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (problem, content_hash) WHERE released_at IS NULL DO NOTHING",
+        [problem, content_hash, actor, reason],
+    )
 
 
 def _locked(connection: Connection[DictRow], problem: str) -> Champion | None:

@@ -1,9 +1,10 @@
 """The schema `control` of the warehouse database: which version is in force, how each came there, who serves it; and
-what people decided about batches and contracts; up to what a table was extracted.
+what people decided about batches and contracts; up to what a table was extracted; the API keys of the callers.
 
 Every connection is short: the callers are tasks, commands, and a replica that looks once a second.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -71,6 +72,19 @@ CREATE TABLE IF NOT EXISTS control.holds (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold ON control.holds (problem, content_hash) WHERE released_at IS NULL;
 
+CREATE TABLE IF NOT EXISTS control.problem_holds (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    problem text NOT NULL,
+    actor text NOT NULL,
+    reason text NOT NULL,
+    held_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    released_by text,
+    release_reason text,
+    released_at timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_hold_of_a_problem ON control.problem_holds (problem)
+    WHERE released_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS control.batch_transitions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     problem text NOT NULL,
@@ -113,6 +127,21 @@ CREATE TABLE IF NOT EXISTS control.extract_looks (
     problem text PRIMARY KEY,
     said text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE IF NOT EXISTS control.api_keys (
+    id text PRIMARY KEY,
+    client text NOT NULL,
+    secret_hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    expires_at timestamptz,
+    rows_per_second double precision,
+    created_by text NOT NULL,
+    reason text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    revoked_by text,
+    revoke_reason text,
+    revoked_at timestamptz
 );
 
 CREATE OR REPLACE FUNCTION control.refuse_change() RETURNS trigger LANGUAGE plpgsql AS
@@ -158,9 +187,10 @@ def _connect() -> psycopg.Connection[DictRow]:
 @cache
 def _create_schema() -> None:
     with _connect() as connection:
-        newest = "SELECT to_regclass('control.extract_looks') AS it"
-        there: dict[str, Any] | None = connection.execute(newest).fetchone()
-        if there and there["it"]:
+        tables = re.findall(r"CREATE TABLE IF NOT EXISTS (\S+)", SCHEMA)
+        every = "SELECT bool_and(to_regclass(name) IS NOT NULL) AS there FROM unnest(%s::text[]) AS name"
+        found: dict[str, Any] | None = connection.execute(every, [tables]).fetchone()
+        if found and found["there"]:
             return
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_OF_THE_SCHEMA])
         connection.execute(SCHEMA)

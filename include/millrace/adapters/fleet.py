@@ -46,7 +46,7 @@ def ping() -> None:
 def serves(url: str, problem: str) -> Serves:
     """Ask one replica what it serves. Never raises: not answering is an answer here."""
     try:
-        found = httpx.get(f"{url}/v1/models/{problem}", timeout=TIMEOUT_SECONDS)
+        found = httpx.get(f"{url}/v1/models/{problem}", headers=_key(), timeout=TIMEOUT_SECONDS)
         if found.status_code != 200:
             return Serves(url, why_not=f"HTTP {found.status_code}: {_told(found)}")
         model = found.json()["model"]
@@ -81,19 +81,20 @@ def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any
     """Let one replica predict rows.
 
     Returns:
-        Its answer: predictions (one a row, in order) and model.
+        Its answer: predictions (one a row, in order), model_version and model.
 
     Raises:
-        MillraceError: If it does not answer, or refuses.
+        MillraceError: If it does not answer, or refuses a row.
     """
+    path = f"{url}/v1/models/{problem}/predict/batch"
     try:
-        found = httpx.post(f"{url}/v1/models/{problem}/predict", json={"rows": rows}, timeout=TIMEOUT_SECONDS)
+        found = httpx.post(path, json={"rows": rows}, headers=_key(), timeout=TIMEOUT_SECONDS)
     except httpx.HTTPError as error:
         raise _away(url, str(error) or type(error).__name__) from error
     if found.status_code != 200:
         raise MillraceError(
             f"A replica refuses to predict {problem}",
-            place=f"{url}/v1/models/{problem}/predict",
+            place=path,
             found=f"HTTP {found.status_code}: {_told(found)}",
             expected="HTTP 200 with one prediction a row",
             fix=f"`millrace status` shows what serves; `millrace history {problem}` tells why nothing does yet"
@@ -101,7 +102,21 @@ def predict(url: str, problem: str, rows: list[dict[str, Any]]) -> dict[str, Any
             else f"mend the rows; {url}/v1/models/{problem} tells what each column takes",
         )
     answer: dict[str, Any] = found.json()
+    if faults := [fault for one in answer["predictions"] for fault in one.get("errors", ())]:
+        raise MillraceError(
+            f"{answer['rows_refused']} of {len(rows)} rows break the contract of {problem}",
+            place=path,
+            found=_in_words(faults),
+            expected="rows that obey it",
+            fix=f"mend the rows; {url}/v1/models/{problem} tells what each column takes",
+        )
     return answer
+
+
+def _key() -> dict[str, str]:
+    """The key of this stack's env file. httpx tells no header in an error."""
+    key = get_settings().api_key.get_secret_value()
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 TOLD_FAULTS = 20
@@ -111,16 +126,17 @@ TOLD_FAULTS = 20
 def _told(answer: httpx.Response) -> str:
     try:
         told = answer.json()
-        faults = told.get("errors", [])
-        if len(faults) > 1:
-            each = [
-                f"row {one['row']}, column {one['column']}: {one['found']}, expected {one['expected']}"
-                for one in faults
-            ]
-            return "; ".join([told["title"], *each[:TOLD_FAULTS], *(["and more"] if len(each) > TOLD_FAULTS else [])])
         return f"{told['title']}; found {told['found']}; expected {told['expected']}"
     except (ValueError, KeyError, TypeError):
         return answer.text[:200]
+
+
+def _in_words(faults: list[dict[str, Any]]) -> str:
+    each = [
+        f"row {one['row']}, column {one['column']}: {one['found']}, expected {one['expected']}"
+        for one in faults[:TOLD_FAULTS]
+    ]
+    return "; ".join([*each, *(["and more"] if len(faults) > TOLD_FAULTS else [])])
 
 
 def _away(url: str, found: str) -> MillraceError:

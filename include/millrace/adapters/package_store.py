@@ -10,6 +10,10 @@ from millrace.domain.package import MANIFEST, content_hash, open_package
 from millrace.settings import get_settings
 
 
+class StoreAwayError(MillraceError):
+    """The store does not answer, or refuses: what is in it is not known."""
+
+
 def package_uri(problem_name: str, content: str) -> str:
     """Where the package of this content hash is."""
     return f"s3://{get_settings().models_bucket}/{problem_name}/packages/{content}/"
@@ -24,7 +28,7 @@ def put(problem_name: str, files: Mapping[str, bytes]) -> str:
         The URI of its folder.
 
     Raises:
-        MillraceError: If the store cannot be reached.
+        StoreAwayError: If the store cannot be reached.
     """
     content = content_hash(files)
     uri = package_uri(problem_name, content)
@@ -43,7 +47,8 @@ def get(uri: str) -> dict[str, bytes]:
     """The files of a stored package by name; `millrace.domain.package.open_package` checks their content.
 
     Raises:
-        MillraceError: If the store cannot be reached, or no complete package is there.
+        StoreAwayError: If the store cannot be reached.
+        MillraceError: If no complete package is there.
     """
     bucket, prefix = _place(uri)
     try:
@@ -89,8 +94,8 @@ def _place(uri: str) -> tuple[str, str]:
     return bucket, prefix
 
 
-def _unreachable(uri: str, error: Exception) -> MillraceError:
-    return MillraceError(
+def _unreachable(uri: str, error: Exception) -> StoreAwayError:
+    return StoreAwayError(
         "The object store cannot be reached, or refuses",
         place=uri,
         found=str(error),

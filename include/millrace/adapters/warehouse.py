@@ -7,10 +7,11 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from millrace.adapters.unreachable import unreachable
 from millrace.contract import names
+from millrace.contract.errors import MillraceError
 from millrace.settings import get_settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -54,9 +55,7 @@ def ping() -> None:
         with connect():
             pass
     except psycopg.OperationalError as error:
-        settings = get_settings()
-        place = f"database warehouse, {settings.postgres_host}:{settings.port('postgres')}"
-        raise unreachable("The warehouse", place, error) from error
+        raise _away(error) from error
 
 
 @contextmanager
@@ -245,6 +244,28 @@ def forget(connection: Connection, problem: str) -> None:
 
 def serving_table(problem: str) -> sql.Identifier:
     return sql.Identifier(_SCHEMA, names.serving_table(problem))
+
+
+def serving_row(problem: str, row_key: str) -> dict[str, Any] | None:
+    """The row of a key, column by column, as readers of the serving table see it; None if there is none.
+
+    Raises:
+        MillraceError: If the warehouse does not answer.
+    """
+    query = sql.SQL("SELECT * FROM {} WHERE row_key = %s").format(serving_table(problem))
+    try:
+        with connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, (row_key,)).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    except psycopg.OperationalError as error:
+        raise _away(error) from error
+
+
+def _away(error: psycopg.OperationalError) -> MillraceError:
+    settings = get_settings()
+    place = f"database warehouse, {settings.postgres_host}:{settings.port('postgres')}"
+    return unreachable("The warehouse", place, error)
 
 
 def _loaded(connection: Connection, problem: str) -> Loaded | None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import changes, contracts, data, decisions, demo, drills, extracts, models, new, planning
+from millrace.cli import changes, contracts, data, decisions, demo, drills, extracts, keys, models, new, planning
 from millrace.cli.terminal import tell_error
 from millrace.contract.errors import MillraceError
 
@@ -38,6 +38,7 @@ COMMANDS = {
     ),
     "The whole way": (demo.demo, drills.drill),
 }
+app.add_typer(keys.keys, name="keys", rich_help_panel="Models")
 for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)

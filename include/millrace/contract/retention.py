@@ -17,3 +17,5 @@ class Retention(Model):
     """Rows in quarantine. One stays longer while it is why a row of silver is marked as stale."""
     reports_days: int = Field(default=90, ge=1)
     """Reports of checks (Data Docs) and of runs. The newest of each stage stays."""
+    predictions_days: int = Field(default=90, ge=1)
+    """Stored predictions, in whole days of UTC."""

@@ -125,11 +125,12 @@ def _prediction(problem: Problem) -> Panel:
     row = golden[0]["row"]
     told = fleet.predict(fleet.replicas()[0], problem.problem, [row])["predictions"][0]
     factors = "\n".join(
-        f"  {factor['contribution']:+.2f}  {factor['column']} = {factor['value']}" for factor in told["factors"]
+        f"  {factor['contribution']:+.2f}  {factor['name']} = {factor['value']}"
+        for factor in told["contributing_factors"]
     )
     text = (
         f"{json.dumps(row, ensure_ascii=False)}\n\n"
-        f"probability [bold]{told['probability']:.3f}[/], risk [bold]{told['risk']}[/], "
+        f"probability [bold]{told['probability']:.3f}[/], risk [bold]{told['risk_category']}[/], "
         f"decided by {told['decided_by']}\n{factors or '  ' + str(told['reason'])}\n\n"
         f"[dim]prediction {told['prediction_id']}; factors are log-odds[/]"
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+FILES_TOLD = 100
+"""A commit's summary is read with every look at the table, so a receipt names this many files at most."""
 SMALL_FILE_ROWS = 20
 """Below this many rows one broken row may be more than the limit; such files of a batch are judged together."""
 

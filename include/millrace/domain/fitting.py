@@ -73,6 +73,11 @@ def fit_trees(configuration: Configuration, features: Matrix, labels: Labels) ->
     return xgboost.train(parameters, rows, num_boost_round=int(told.get("n_estimators", 100)))
 
 
+def trees_log_odds(trees: xgboost.Booster, features: Matrix) -> Floats:
+    """What fitted trees answer, shape (rows,)."""
+    return np.asarray(trees.predict(xgboost.DMatrix(features, nthread=1), output_margin=True), dtype=np.float64)
+
+
 def to_onnx(booster: xgboost.Booster, features: int) -> bytes:
     """The trees as an ONNX graph: input `features`, output `probabilities`, whose second column is the log-odds."""
     # Slow to import, and only training converts.

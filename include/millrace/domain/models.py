@@ -6,11 +6,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 import onnxruntime
-import xgboost
 
 from millrace.contract.errors import MillraceError
 from millrace.contract.model import Model
 from millrace.domain.features import Floats, Matrix
+from millrace.domain.native_trees import Trees
 
 COEFFICIENTS, GRAPH, TREES = "coefficients.json", "model.onnx", "model.ubj"
 ModelKind = Literal["logistic_regression", "xgboost"]
@@ -62,7 +62,7 @@ class TreeModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._trees = open_trees(trees)
+        self._trees = Trees(trees)
 
     def log_odds(self, features: Matrix) -> Floats:
         (answer,) = self._session.run(["probabilities"], {"features": features})
@@ -70,24 +70,11 @@ class TreeModel:
         return scores
 
     def contributions(self, features: Matrix) -> Floats:
-        shares = self._trees.predict(xgboost.DMatrix(features, nthread=1), pred_contribs=True)
-        return np.asarray(shares[:, :-1], dtype=np.float64)
+        return self._trees.contributions(features)
 
     def tree_log_odds(self, features: Matrix) -> Floats:
         """The native trees' own answer, for the parity check against the graph."""
-        return trees_log_odds(self._trees, features)
-
-
-def trees_log_odds(trees: xgboost.Booster, features: Matrix) -> Floats:
-    """What native trees answer, shape (rows,)."""
-    return np.asarray(trees.predict(xgboost.DMatrix(features, nthread=1), output_margin=True), dtype=np.float64)
-
-
-def open_trees(trees: bytes) -> xgboost.Booster:
-    """The native trees in one thread, from UBJSON (data, no pickle)."""
-    booster = xgboost.Booster({"nthread": 1})
-    booster.load_model(bytearray(trees))
-    return booster
+        return self._trees.log_odds(features)
 
 
 def open_model(files: Mapping[str, bytes]) -> FittedModel:

@@ -16,7 +16,8 @@ def reference(problem: Problem, columns: Columns) -> dict[str, Any]:
     """Counts for each column that a caller sends, but for times: 10 quantile bins and the missing ones, or each level.
 
     A column that only an override reads is told too: golden rows must hold values for which the model decides.
-    `edges` are the inner borders: a value belongs to bin `searchsorted(edges, value, side="right")`.
+    `edges` are the inner borders: a value belongs to bin `searchsorted(edges, value, side="right")`; `low` and `high`
+    are the ends of what training saw, absent where it saw nothing.
     """
     told = {n: column_reference(columns[n]) for n, c in problem.request_columns().items() if c.type != "timestamp"}
     return {"rows": len(next(iter(columns.values()))), "columns": told}
@@ -34,4 +35,5 @@ def column_reference(values: NDArray[Any]) -> dict[str, Any]:
     present = numbers[~np.isnan(numbers)]
     edges = np.unique(np.quantile(present, np.arange(1, BINS) / BINS)) if present.size else np.array([])
     counts = np.bincount(np.searchsorted(edges, present, side="right"), minlength=edges.size + 1)
-    return {"edges": edges.tolist(), "counts": counts.tolist(), "missing": int(len(values) - present.size)}
+    told = {"edges": edges.tolist(), "counts": counts.tolist(), "missing": int(len(values) - present.size)}
+    return told | ({"low": float(present.min()), "high": float(present.max())} if present.size else {})

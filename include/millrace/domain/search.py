@@ -11,7 +11,7 @@ from millrace.domain import features, fitting, metrics
 from millrace.domain.calibration import Platt
 from millrace.domain.features import Columns, Labels, Matrix
 from millrace.domain.fitting import Configuration
-from millrace.domain.models import LogisticModel, trees_log_odds
+from millrace.domain.models import LogisticModel
 from millrace.domain.splitting import Folds
 
 SEARCH_FOLDS = 3
@@ -110,7 +110,7 @@ def _loss(configuration: Configuration, fold: Fold) -> float:
         log_odds = LogisticModel(coefficients).log_odds(fold.test)
     else:
         trees = fitting.fit_trees(configuration, fold.train, fold.train_labels)
-        log_odds = trees_log_odds(trees, fold.test)
+        log_odds = fitting.trees_log_odds(trees, fold.test)
     if configuration.balanced:
         # Weighing both classes alike moves every log-odds by the prior's; calibration takes that back later.
         share = float(fold.train_labels.mean())

@@ -11,6 +11,7 @@ from millrace.adapters import (
     keeper_report,
     lake,
     object_store,
+    prediction_tables,
     registry,
     replica_reports,
     source_database,
@@ -101,6 +102,7 @@ def _remove_data(problem: Problem) -> None:
             object_store.delete_prefix(bucket, prefix)
     with warehouse.connect() as connection:
         warehouse.forget(connection, name)
+        prediction_tables.drop(connection, name)
     object_store.delete_prefix(settings.landing_bucket, problem.landing_prefix)
     object_store.delete_prefix(settings.models_bucket, f"{name}/")
     for pages in ("runs", "data-docs"):

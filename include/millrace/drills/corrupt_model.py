@@ -34,6 +34,7 @@ def run(scene: Scene) -> None:
         others = [replica for replica in fleet.replicas() if replica != url]
         with _changed_byte(champion) as where:
             telling.broken(f"one byte of {where} is another one")
+            telling.broken(f"and one of {_change_kept(problem)}, which {RESTARTED} keeps on its disk")
             words = "every replica answers as before, from what it has loaded"
             tell_same(telling, before, _answers(problem, rows, list(before)), words)
             telling.now(f"{RESTARTED} is restarted, and is process {supervised.restart(RESTARTED)} now")
@@ -76,6 +77,16 @@ def _changed_byte(champion: Champion) -> Iterator[str]:
         object_store.put(bucket, model, whole)
 
 
+def _change_kept(problem: Problem) -> str:
+    """Change a byte of the package that the replica keeps for a start without the store; it removes what is damaged."""
+    kept = get_settings().packages_of(RESTARTED) / problem.problem
+    [model] = [path for path in kept.glob("*/*") if path.name in {GRAPH, COEFFICIENTS}]
+    damaged = bytearray(model.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    model.write_bytes(bytes(damaged))
+    return str(model)
+
+
 def _after_a_look(url: str, problem: Problem) -> dict[str, Any]:
     """What a replica says of its readiness, once it has loaded the problem's champion or has failed to; else empty."""
     told = fleet.readiness(url)
@@ -103,7 +114,7 @@ def tell_same(telling: Telling, before: Answers, now: Answers, words: str) -> No
 
 
 DRILL = Drill(
-    fault="a byte of the champion's package is changed in the store, and a replica is restarted",
+    fault="a byte of the champion's package is changed in the store and on a replica's disk, and it is restarted",
     promise="a package is checked by its hash: replicas go on with what they hold, and none loads a damaged one",
     disturbs=f"{RESTARTED} answers nobody for some seconds; Ray searches and fits a small model",
     run=run,

@@ -1,13 +1,13 @@
 """An application gives rows other keys, and deletes some."""
 
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 from millrace.drills.content import gold_keys, served_rows
 from millrace.drills.drill import Drill
 from millrace.drills.live import await_truth, live_problem, moved_and_deleted
 from millrace.drills.scene import LEVELS_SECONDS, PATIENCE_SECONDS, Scene
 from millrace.drills.telling import Telling
 from millrace.simulation.live import Played, play
-from millrace.simulation.world import row_key
 
 SEED, ROWS, REKEYED, DELETED = 14, 200, 40, 20
 
@@ -29,7 +29,7 @@ def run(scene: Scene) -> None:
 
 
 def _keys(played: Played) -> set[str]:
-    return {row_key(played.problem, key) for key in played.world.rows}
+    return {row_key(played.problem.source, key) for key in played.world.rows}
 
 
 def _await_keys(scene: Scene, problem: Problem, keys: set[str], *, words: str) -> None:

@@ -6,12 +6,12 @@ from millrace.adapters import lake, topics
 from millrace.contract import names
 from millrace.contract.constraints import MESSAGE
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 from millrace.drills.drill import Drill
 from millrace.drills.live import await_truth, live_problem
 from millrace.drills.scene import LEVELS_SECONDS, PATIENCE_SECONDS, Scene
 from millrace.drills.telling import Telling
 from millrace.simulation.live import play
-from millrace.simulation.world import row_key
 
 SEED, RATE, ROWS = 13, 100, 200
 POISON = b"\x00\xff\xfe no JSON"
@@ -29,7 +29,7 @@ def run(scene: Scene) -> None:
         [broken] = played.application.first_rows(1, broken_share=1)
         played.load([broken])
         assert broken.values is not None
-        key = row_key(problem, played.world.key_of(broken.values))
+        key = row_key(problem.source, played.world.key_of(broken.values))
         telling.broken(f"row {key} is committed, with a broken value of {', '.join(sorted(broken.broken))}")
         played.play_rows(ROWS, rate=RATE)
         await_truth(scene, played)

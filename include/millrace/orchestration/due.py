@@ -9,6 +9,7 @@ from airflow.sdk import get_current_context
 
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.steps.held import held
 from millrace.steps.pending import PENDING
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def due_runs(problems: list[Problem]) -> dict[str, list[Any]]:
         for stage, pending in PENDING.items():
             try:
                 why = pending(problem)
+                if why is None and stage == "deploy" and (words := held(problem.problem)):
+                    log.info("Nothing of %s is deployed: it is %s", problem.problem, words)
             except Exception as error:  # one problem, or one engine, that fails must not stop the others
                 log.exception("Cannot tell whether %s of %s is behind", stage, problem.problem)
                 unknown.append(f"{stage} of {problem.problem} ({type(error).__name__})")

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from millrace.adapters import lake
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 from millrace.simulation.live import play
-from millrace.simulation.world import row_key
 
 PATIENCE_SECONDS = 180
 
@@ -35,7 +35,7 @@ class AtWork:
         """Whether silver holds a row that was inserted after so many others."""
         problem, ever = self.played.problem, [*self.played.world.ever]
         # A key that comes again has stood in silver before, if only as a deleted one.
-        known = {row_key(problem, key) for key in {*ever[since:]} - {*ever[:since]}}
+        known = {row_key(problem.source, key) for key in {*ever[since:]} - {*ever[:since]}}
         table = names.silver(problem.source_name)
         return lake.table_exists(table) and bool(
             known & set(lake.read(table, columns=("row_key",))["row_key"].to_pylist())

@@ -11,10 +11,11 @@ from psycopg import sql
 from millrace.adapters import lake, source_database
 from millrace.contract import names
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 from millrace.settings import get_settings
 from millrace.simulation.application import Application
 from millrace.simulation.pace import Pace
-from millrace.simulation.world import Statement, row_key
+from millrace.simulation.world import Statement
 
 ROLE = "application"
 AGAIN_SECONDS = 0.5
@@ -126,7 +127,7 @@ class Played:
         columns = tuple(dict.fromkeys(("row_key", "event_timestamp", *source.columns, "deleted")))
         if not lake.table_exists(table):
             return [f"there is no table {table}"]
-        known = {row_key(self.problem, key) for key in self.world.known}
+        known = {row_key(self.problem.source, key) for key in self.world.known}
         held = {row["row_key"]: row for row in lake.read(table, columns=columns).to_pylist() if not row["deleted"]}
         wanted = self.world.silver()
         found = [f"{key} is missing" for key in wanted.keys() - held.keys()]

@@ -16,10 +16,10 @@ from millrace.contract.problem import Problem
 from millrace.contract.source import Column
 from millrace.contract.topic import Topic
 from millrace.domain.assigned_keys import key_assigner
+from millrace.domain.row_keys import row_key
 from millrace.simulation.breakages import break_rows, breakages
 from millrace.simulation.drawing import null_texts
 from millrace.simulation.files import valid_lines
-from millrace.simulation.world import row_key
 
 AT_ONCE = 500
 """So many are made at a time: some visitors of a shop, who are done when the next ones come."""
@@ -107,7 +107,7 @@ def _key(problem: Problem, fields: Fields, row: Mapping[str, Any] | None) -> str
     if assign is not None:
         return assign([(*fields.values(),)])[0]
     # A broken version of a row leaves what silver holds of it.
-    return None if row is None else row_key(problem, tuple(row[name] for name in problem.source.primary_key))
+    return None if row is None else row_key(problem.source, tuple(row[name] for name in problem.source.primary_key))
 
 
 def _json_row(problem: Problem, fields: Fields) -> dict[str, Any]:

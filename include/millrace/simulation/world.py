@@ -1,12 +1,10 @@
 """The table that an application works on, as it really is, and what silver must hold of it."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from millrace.contract.problem import Problem
+from millrace.domain.row_keys import row_key
 
 Key = tuple[Any, ...]
 Values = dict[str, Any]
@@ -73,7 +71,7 @@ class World:
     def silver(self) -> dict[str, Values]:
         """Row key → what silver must hold of the rows that are there. A row whose values were always broken is not."""
         held = ((key, self._held(row)) for key, row in self.rows.items())
-        return {row_key(self.problem, key): values for key, values in held if values is not None}
+        return {row_key(self.problem.source, key): values for key, values in held if values is not None}
 
     def _held(self, row: Row) -> Values | None:
         if row.first is None or row.last is None:
@@ -83,12 +81,3 @@ class World:
             follows = column.update == "correct" and source.mode != "append"
             held[name] = row.label if name == label else (row.last if follows else row.first)[name]
         return held
-
-
-def row_key(problem: Problem, key: Key) -> str:
-    """As silver names a row."""
-    said = [f"{part:%Y-%m-%d %H:%M:%S}" if isinstance(part, datetime) else str(part) for part in key]
-    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
-    if any(problem.source.columns[name].sensitive for name in problem.source.primary_key):
-        return hashlib.sha256(text.encode()).hexdigest()
-    return text

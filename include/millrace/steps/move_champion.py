@@ -6,6 +6,7 @@ from typing import Any
 from millrace.adapters import champions
 from millrace.adapters.champions import Champion
 from millrace.contract.errors import VerdictError
+from millrace.steps.held import held
 
 logger = logging.getLogger(__name__)
 
@@ -16,10 +17,13 @@ def version_to_deploy(problem: str, *, asked: int | None = None) -> int | None:
     """The version that is asked for; otherwise the newest that passed its gate, is not barred, and is not in force yet.
 
     Returns:
-        The version, or None when there is nothing to deploy.
+        The version, or None when there is nothing to deploy, or the problem is held.
     """
     if asked is not None:
         return asked
+    if why := held(problem):
+        logger.info("%s is %s", problem, why)
+        return None
     live = champions.current(problem)
     states = {step.version: step.state for step in champions.transitions(problem)}
     for version in sorted((v for v, state in states.items() if state == "passed"), reverse=True):
@@ -30,11 +34,36 @@ def version_to_deploy(problem: str, *, asked: int | None = None) -> int | None:
     return None
 
 
-def move_champion(problem: str, version: int, *, actor: str, reason: str, rollback: bool = False) -> dict[str, Any]:
+def move_champion(
+    problem: str, version: int, *, actor: str, reason: str, rollback: bool = False, by_name: bool = False
+) -> dict[str, Any]:
+    """Put a version in force, and show it to people in MLflow. Repeating it after a kill changes nothing.
+
+    Args, result and errors are those of `put_in_force`.
+    """
+    moved = put_in_force(problem, version, actor=actor, reason=reason, rollback=rollback, by_name=by_name)
+    mirror_alias(problem, moved["version"])
+    return moved
+
+
+def put_in_force(
+    problem: str,
+    version: int,
+    *,
+    actor: str,
+    reason: str,
+    rollback: bool = False,
+    by_name: bool = False,
+    over: Champion | None = None,
+    holding: str | None = None,
+) -> dict[str, Any]:
     """Put a version in force. Repeating it after a kill changes nothing.
 
     Args:
         rollback: Whether the version may be older than the one in force.
+        by_name: Whether somebody asked for this very version: that goes through while the problem is held.
+        over: The champion that the version is to replace; by default whichever is in force now.
+        holding: Why the content that is replaced is barred and the problem is held, in the transaction of the move.
 
     Returns:
         problem, version, uri, content_hash, generation, moved (False: it was in force already), and previous: version,
@@ -42,21 +71,22 @@ def move_champion(problem: str, version: int, *, actor: str, reason: str, rollba
 
     Raises:
         VerdictError: If the version did not pass its gate, is barred, is older than the champion, or passed against
-            another champion than the one in force; the last is recorded as refused.
+            another champion than the one in force (the last is recorded as refused), or if the problem is held.
         LostRaceError: If somebody else moved the champion meanwhile.
     """
     # Read before the checks: a hold placed after them comes with a move of its own, and ours then loses the race.
     live = champions.current(problem)
     registered = champions.registration(problem, version)
-    if live is not None and live.version == version:
-        mirror_alias(problem, version)
+    if live is not None and live.version == version and over is None:
         return _moved(live, moved=False)
     state = champions.state_of(problem, version)
     if state not in DEPLOYABLE:
         raise _not_deployable(problem, version, f"state {state}", "a version that passed its gate")
-    if held := champions.barred(problem, registered["content_hash"]):
-        found = f"content held by {held.actor} since {held.held_at:%Y-%m-%d %H:%M} UTC: {held.reason}"
-        raise _not_deployable(problem, version, found, "a content that is not held")
+    if bar := champions.barred(problem, registered["content_hash"]):
+        found = f"content barred by {bar.actor} since {bar.held_at:%Y-%m-%d %H:%M} UTC: {bar.reason}"
+        raise _not_deployable(problem, version, found, "a content that is not barred")
+    if not (by_name or rollback) and (why := held(problem)):
+        raise _not_deployable(problem, version, why, f"a problem that is not held, or `millrace deploy … {version}`")
     if live is not None and version < live.version and not rollback:
         raise _not_deployable(problem, version, f"version {live.version} in force", "a newer version, or a rollback")
     # A rollback is a person's will, and a version of another state was compared when it came into force.
@@ -72,16 +102,17 @@ def move_champion(problem: str, version: int, *, actor: str, reason: str, rollba
             expected=f"a candidate that was judged against version {live.version}",
             fix=f"train again: start `{problem}__train` with `force`; version {live.version} stays in force",
         )
+    expected = over or live
     new = champions.move(
         problem,
         version=version,
         uri=registered["uri"],
         content_hash=registered["content_hash"],
-        expected_generation=live.generation if live else 0,
+        expected_generation=expected.generation if expected else 0,
         actor=actor,
         reason=reason,
+        holding=holding,
     )
-    mirror_alias(problem, version)
     return _moved(new, moved=True)
 
 
@@ -140,5 +171,5 @@ def _not_deployable(problem: str, version: int, found: str, expected: str) -> Ve
         place="schema control, tables champion, version_transitions and holds",
         found=found,
         expected=expected,
-        fix=f"`millrace history {problem}` shows the versions; a hold ends with `millrace release`",
+        fix=f"`millrace history {problem}` shows the versions; `millrace release` ends a hold, or a version's bar",
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from millrace.adapters import lake
+from millrace.adapters.lake import receipts
 from millrace.adapters.lake.evolution import lacks_columns
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -17,9 +18,9 @@ FOLLOWING = "millrace.following"
 """What the changes that silver took in tell of the source's table as a whole: `domain.following`."""
 SILVER_SNAPSHOT = "millrace.silver-snapshot"
 CHANGED_SEQ = "millrace.changed-seq"
-GOLD_SEQ = "millrace.gold-seq"
+GOLD_SEQ = receipts.GOLD_SEQ
 CONTRACT_HASH = "millrace.contract-hash"
-RECEIPT = "millrace.receipt"
+RECEIPT = receipts.RECEIPT
 RUN_ID = "millrace.run-id"
 """The Airflow run that wrote a commit of gold."""
 REJECTED_FILES = "millrace.rejected-files"

@@ -1,4 +1,4 @@
-"""Step: put an earlier version back in force and bar the content that it replaces."""
+"""Step: put an earlier version back in force, bar the content that it replaces, and hold the problem."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,16 +6,16 @@ from typing import Any
 from millrace.adapters import champions
 from millrace.adapters.champions import Champion
 from millrace.contract.errors import VerdictError
-from millrace.steps.move_champion import move_champion
+from millrace.steps.move_champion import mirror_alias, put_in_force
+from millrace.steps.prove_again import prove_again
 from millrace.steps.roll_out import await_fleet
-from millrace.steps.verify_package import verify_package
 
 SAID_AGAIN = timedelta(minutes=15)
 """So long after a rollback, the same words without a version repeat it, as after a kill, and ask for no other."""
 
 
 def roll_back(problem: str, to_version: int | None = None, *, actor: str, reason: str) -> dict[str, Any]:
-    """Replace the champion by an earlier version. Its content stays barred until `champions.release`.
+    """Replace the champion by an earlier version, bar its content, and hold the problem: nothing is promoted by itself.
 
     Repeated by the same actor for the same reason, after a kill or out of doubt, it finishes the rollback (moved is
     then False) and does not go one version further; `to_version` or another reason does.
@@ -24,26 +24,42 @@ def roll_back(problem: str, to_version: int | None = None, *, actor: str, reason
         to_version: Default: the last version that was in force with another content that is not barred.
 
     Returns:
-        The result of `move_champion`, held (the barred content hash) and replicas.
+        The result of `put_in_force`; barred (a content hash); replicas; and not_verified: None, or in words what could
+        not be checked because the store was away.
 
     Raises:
-        VerdictError: If there is nothing to go back to, or the earlier package does not hold; the champion then stays.
+        VerdictError: If there is nothing to go back to, or the earlier package does not hold: the champion then stays.
+            Or if a replica does not follow: the earlier version is in force then.
+        LostRaceError: If somebody else moved the champion meanwhile; then nothing is barred or held.
     """
     live = champions.current(problem)
     if live is None:
         raise _nothing(problem, "no champion", "a champion to replace")
     if _is_done(live, to_version, actor, reason):
-        moved = move_champion(problem, live.version, actor=actor, reason=live.reason, rollback=True)
-        held = moved["previous"]["content_hash"]
-        return {**moved, "held": held, **await_fleet(problem, moved["generation"])}
+        moved = put_in_force(problem, live.version, actor=actor, reason=live.reason, rollback=True)
+        return _finished(problem, moved, barred=moved["previous"]["content_hash"], not_verified=None)
     target = to_version or _version_before(problem, live)
     if champions.registration(problem, target)["content_hash"] == live.content_hash:
         raise _nothing(problem, f"version {target} with the content that is in force", "a version of another content")
-    # First the proof, then the hold: a rollback that cannot succeed must bar nothing.
-    verify_package(problem, target)
-    champions.hold(problem, live.content_hash, actor=actor, reason=reason)
-    moved = move_champion(problem, target, actor=actor, reason=_recorded(reason), rollback=True)
-    return {**moved, "held": live.content_hash, **await_fleet(problem, moved["generation"])}
+    not_verified = prove_again(problem, target)
+    moved = put_in_force(
+        problem, target, actor=actor, reason=_recorded(reason), rollback=True, over=live, holding=reason
+    )
+    return _finished(problem, moved, barred=live.content_hash, not_verified=not_verified)
+
+
+def _finished(problem: str, moved: dict[str, Any], *, barred: str, not_verified: str | None) -> dict[str, Any]:
+    try:
+        served = await_fleet(
+            problem,
+            moved["generation"],
+            way_out=f"version {moved['version']} is in force, and a replica that is late follows as soon as it can load"
+            " it: its /readyz says why it cannot",
+        )
+    finally:
+        # For people, and it takes seconds: after what callers wait for.
+        mirror_alias(problem, moved["version"])
+    return {**moved, "barred": barred, "not_verified": not_verified, **served}
 
 
 def _recorded(reason: str) -> str:
@@ -79,5 +95,5 @@ def _nothing(problem: str, found: str, expected: str) -> VerdictError:
         place="table control.champion_history",
         found=found,
         expected=expected,
-        fix=f"`millrace history {problem}` shows the versions; name one, or release a hold with `millrace release`",
+        fix=f"`millrace history {problem}` shows the versions; name one, or lift a bar with `millrace release`",
     )

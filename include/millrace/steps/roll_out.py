@@ -25,8 +25,17 @@ FLEET_SECONDS = 60.0
 PUT_BACK_SECONDS = 30.0
 
 
-def await_fleet(problem: str, generation: int, *, deadline_seconds: float = FLEET_SECONDS) -> dict[str, Any]:
+def await_fleet(
+    problem: str,
+    generation: int,
+    *,
+    deadline_seconds: float = FLEET_SECONDS,
+    way_out: str = "the replica's log says why; the old champion is put back",
+) -> dict[str, Any]:
     """Wait until every replica serves this generation, or a later one.
+
+    Args:
+        way_out: What happens, or is to be done, if one does not.
 
     Returns:
         replicas: what each serves.
@@ -42,7 +51,7 @@ def await_fleet(problem: str, generation: int, *, deadline_seconds: float = FLEE
             place=", ".join(one.url for one in late),
             found="; ".join(_why_late(one, problem) for one in late),
             expected=f"generation {generation} on every replica within {deadline_seconds:g} s",
-            fix="the replica's log says why; the old champion is put back",
+            fix=way_out,
         )
     return {"replicas": {one.url: {"version": one.version, "generation": one.generation} for one in found}}
 
@@ -104,14 +113,14 @@ def put_back(problem: str, moved: dict[str, Any], *, reason: str, actor: str = "
     )
 
 
-def roll_out(problem: str, version: int, *, actor: str, reason: str) -> dict[str, Any]:
+def roll_out(problem: str, version: int, *, actor: str, reason: str, by_name: bool = False) -> dict[str, Any]:
     """The whole stage: verify, move, wait for the fleet, smoke test; put back what was if anything fails.
 
     Raises:
         VerdictError: If the version does not hold, or was put in force and had to be undone.
     """
     verified = verify_package(problem, version)
-    moved = move_champion(problem, version, actor=actor, reason=reason)
+    moved = move_champion(problem, version, actor=actor, reason=reason, by_name=by_name)
     try:
         served = await_fleet(problem, moved["generation"])
         tested = smoke_test(problem, version)

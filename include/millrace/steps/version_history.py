@@ -1,23 +1,25 @@
-"""How the versions of a problem came to their states, holds among them, and the way out of a refusal: for a person."""
+"""How the versions of a problem came to their states, bars and holds too, and the way out of a refusal: for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from millrace.adapters import champions
-from millrace.adapters.champions import Transition
+from millrace.adapters import champions, problem_holds
+from millrace.adapters.champions import Hold, Transition
+from millrace.adapters.problem_holds import ProblemHold
 from millrace.contract.problem import Problem
 from millrace.domain.promotion import way_out
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to versions. A hold bars a content, so it may tell of several of them."""
+    """One thing that happened to versions. A bar is on a content, so it may tell of several of them; a hold is on the
+    problem, and names none."""
 
     at: datetime
     versions: tuple[int, ...]
     state: str
-    """A state of `champions.State`, or held, or released."""
+    """A state of `champions.State`; barred or released, of a content; held or released, of the problem."""
     actor: str
     reason: str
 
@@ -28,12 +30,17 @@ def version_history(problem: Problem) -> list[Event]:
     events = [Event(step.at, (step.version,), step.state, step.actor, told(problem, step)) for step in steps]
     for hold in champions.holds(problem.problem):
         versions = _versions_of(hold.content_hash, steps)
-        events.append(Event(hold.held_at, versions, "held", hold.actor, hold.reason))
-        if hold.released_at is not None:
-            events.append(
-                Event(hold.released_at, versions, "released", hold.released_by or "", hold.release_reason or "")
-            )
+        events += _from_to("barred", versions, hold)
+    for one in problem_holds.every(problem.problem):
+        events += _from_to("held", (), one)
     return sorted(events, key=lambda event: event.at)
+
+
+def _from_to(state: str, versions: tuple[int, ...], hold: Hold | ProblemHold) -> list[Event]:
+    events = [Event(hold.held_at, versions, state, hold.actor, hold.reason)]
+    if hold.released_at is not None:
+        events.append(Event(hold.released_at, versions, "released", hold.released_by or "", hold.release_reason or ""))
+    return events
 
 
 def barred_versions(problem: Problem) -> list[str]:

@@ -6,6 +6,7 @@ from millrace.adapters import champions, registry
 from millrace.contract import names
 from millrace.contract.problem import Problem
 from millrace.reporting.page import Cell, Facts, Link, Page, Section, Stat, Table, Text
+from millrace.steps.held import held
 from millrace.steps.run_report.parts import code, failures, first_failure, outcome, plural, timings
 from millrace.steps.run_report.record import RunRecord, report_url
 
@@ -23,7 +24,7 @@ def deploy_page(problem: Problem, record: RunRecord) -> Page:
         subtitle=f"{names.STAGES['deploy']} · run report",
         outcome=word,
         tone=tone,
-        verdict=_verdict(record, word, moved, version),
+        verdict=_verdict(problem.problem, record, word, moved, version),
         stats=_stats(record, moved),
         sections=(
             *failures(record, "Why it was put back" if word == "put back" else ""),
@@ -57,9 +58,11 @@ def _registered(problem: Problem, version: int | None) -> dict[str, Any]:
     return champions.registration(problem.problem, int(version))
 
 
-def _verdict(record: RunRecord, word: str, moved: dict[str, Any], version: int | None) -> str:
+def _verdict(problem: str, record: RunRecord, word: str, moved: dict[str, Any], version: int | None) -> str:
     if word == "nothing to do":
-        return "No version waits: the newest that passed its gate is in force, or is held."
+        if why := held(problem):
+            return f"Nothing was deployed: {problem} is {why}."
+        return "No version waits: the newest that passed its gate is in force, or is barred."
     if record.failed:
         kept = "The champion from before is in force again." if word == "put back" else "The champion stays as it was."
         if word == "put back" and moved["previous"] is None:
