@@ -16,7 +16,9 @@ from millrace.adapters.champions import Champion
 from millrace.domain.package import content_hash
 from millrace.settings import ROOT
 from serving import package_cache
+from serving.key_ring import KeyRing
 from tests.awaiting import await_that
+from tests.serving.a_key import BEARER, KEY
 from tests.serving.world import package
 
 PATIENCE_SECONDS = 120
@@ -32,12 +34,14 @@ def url(tmp_path: Path) -> Iterator[str]:
     uri, now = "s3://models/diabetes/packages/x/", datetime.now(UTC)
     champion = Champion("diabetes", 7, uri, content_hash(files), 9, 8, "deploy", "the gate", now, "123")
     package_cache.save(tmp_path / "packages" / "alone", champion, files)
+    KeyRing(lambda: [KEY], tmp_path / "packages" / "alone-keys.json").look()
     with closing(socket.socket()) as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     environment = os.environ | {
         "MILLRACE_REPLICA": "alone",
         "MILLRACE_PACKAGE_CACHE": str(tmp_path / "packages"),
+        "MILLRACE_SPOOL_DIR": str(tmp_path / "spool"),
         "MILLRACE_PORT_OFFSET": NOBODY_THERE,
     }
     command = [sys.executable, "-m", "uvicorn", "serving.app:app", f"--port={port}", "--no-access-log"]
@@ -61,8 +65,8 @@ def test_it_answers_from_its_disk_and_says_so(url: str) -> None:
     told = httpx.get(f"{url}/readyz").json()
     assert (list(told["from_cache"]), told["serves"]) == (["diabetes"], {"diabetes": 7})
     assert "cannot be reached" in told["trouble"]
-    answer = httpx.post(f"{url}/v1/models/diabetes/predict", json=ROW)
+    answer = httpx.post(f"{url}/v1/models/diabetes/predict", json=ROW, headers=BEARER)
     assert (answer.status_code, answer.json()["model_version"]) == (200, 7)
-    model = httpx.get(f"{url}/v1/models/diabetes").json()
+    model = httpx.get(f"{url}/v1/models/diabetes", headers=BEARER).json()
     assert model["history"] is None
     assert "cannot be reached" in model["history_note"]
