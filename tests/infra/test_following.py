@@ -123,7 +123,6 @@ def test_broken_values_can_be_committed_and_debezium_may_only_read() -> None:
             connection.execute("CREATE TABLE public.own (id int)")
 
 
-@pytest.mark.faults
 def test_a_role_that_follows_a_database_may_not_copy_the_server() -> None:
     with psycopg.connect(get_settings().source_dsn("debezium"), replication="database") as connection:
         assert connection.pgconn.exec_(b"IDENTIFY_SYSTEM").status == psycopg.pq.ExecStatus.TUPLES_OK
@@ -131,6 +130,7 @@ def test_a_role_that_follows_a_database_may_not_copy_the_server() -> None:
         psycopg.connect(get_settings().source_dsn("debezium"), replication="true")
 
 
+@pytest.mark.faults
 def test_a_killed_worker_loses_nothing_and_repeats_nothing() -> None:
     start, registered = end(), log("connectors").count("orders: registered")
     with application() as connection:
