@@ -3,7 +3,7 @@
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 
 import anyio.to_thread
 from fastapi import FastAPI, Request
@@ -85,7 +85,11 @@ def create_app(
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.openapi = lambda: with_keys(openapi(app, watch))  # type: ignore[method-assign]
+    document = lru_cache(maxsize=1)(lambda _in_force: with_keys(openapi(app, watch)))
+    # It is open to everybody and takes long to write: once for each set of champions.
+    app.openapi = lambda: document(  # type: ignore[method-assign]
+        tuple((name, one.champion.generation) for name, one in watch.in_force.items())
+    )
     return app
 
 

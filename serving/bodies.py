@@ -39,12 +39,13 @@ async def read_body(request: Request, *kinds: Kind) -> tuple[Kind, bytes]:
         )
     if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
         _refuse_size("the Content-Length " + request.headers["content-length"])
-    body = b""
+    chunks, size = [], 0
     async for chunk in request.stream():
-        body = body + chunk if body else chunk
-        if len(body) > MAX_BODY_BYTES:
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
             _refuse_size(f"more than {MAX_BODY_BYTES} bytes")
-    return kind, body
+    return kind, b"".join(chunks)
 
 
 def one_row(body: bytes) -> dict[str, Any]:

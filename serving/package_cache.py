@@ -62,7 +62,9 @@ def save(folder: Path, champion: Champion, files: Mapping[str, bytes]) -> None:
 
 def problems(folder: Path) -> list[str]:
     """The problems of which anything is kept."""
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    # What somebody else left there, such as a folder view's file, begins with a dot and is none.
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def remembered(folder: Path) -> dict[str, Entry | None]:

@@ -35,6 +35,8 @@ from serving.storing import Keep
 INLINE_BYTES = 2_048
 """A longer body holds many rows, which are scored in a thread: the others must not wait for them."""
 SCORING_THREADS = 2
+ASKING_THREADS = 4
+"""Those that wait for the warehouse; of their own, or two slow questions would stop every batch."""
 
 
 class Answered(NamedTuple):
@@ -48,11 +50,13 @@ class Answered(NamedTuple):
 def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) -> APIRouter:
     """The routes that predict, of one replica."""
     router = APIRouter()
-    threads = anyio.CapacityLimiter(SCORING_THREADS)
+    scoring, asking = anyio.CapacityLimiter(SCORING_THREADS), anyio.CapacityLimiter(ASKING_THREADS)
 
-    async def told(served: InForce, size: int, answer: Callable[[], Answered]) -> Response:
-        """Answer, in a thread if that takes long, and note what was answered."""
-        done = answer() if size <= INLINE_BYTES else await anyio.to_thread.run_sync(answer, limiter=threads)
+    async def told(
+        served: InForce, answer: Callable[[], Answered], threads: anyio.CapacityLimiter | None = None
+    ) -> Response:
+        """Answer, in one of some threads if that takes long, and note what was answered."""
+        done = answer() if threads is None else await anyio.to_thread.run_sync(answer, limiter=threads)
         figures.predictions(served.champion.problem, served.champion.version).inc(done.rows)
         return Response(done.content, media_type=done.kind)
 
@@ -81,7 +85,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
             return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
-        return await told(served, len(body), answer)
+        return await told(served, answer, scoring if len(body) > INLINE_BYTES else None)
 
     @router.post(
         PREDICT_MANY,
@@ -119,7 +123,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
             keep_answer(keep, request, served, found, began=began)
             return Answered(kind, content, predicted)
 
-        return await told(served, len(body), answer)
+        return await told(served, answer, scoring if len(body) > INLINE_BYTES else None)
 
     @router.post(
         PREDICT_KEY,
@@ -146,8 +150,7 @@ def predicting(watch: Watch, figures: Figures, keep: Keep, read_row: ReadRow) ->
             return answered
 
         request.scope["millrace.told"] = _told_of(served, 1)
-        # The warehouse is waited for, so always in a thread.
-        return await told(served, INLINE_BYTES + 1, answer)
+        return await told(served, answer, asking)
 
     return router
 

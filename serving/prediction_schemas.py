@@ -27,7 +27,7 @@ _PROPERTIES: dict[str, Any] = {
     "decision": {"type": "boolean"},
     "contributing_factors": {"type": "array", "items": _FACTOR},
     "decided_by": {"type": "string"},
-    "key_id": {"type": ["string", "null"], "description": "The client of the API key"},
+    "key_id": {"type": ["string", "null"], "description": "Id of the API key; `millrace keys list` names its client"},
     "latency_seconds": {"type": "number", "minimum": 0, "description": "Of the whole request"},
 }
 RECEIPT = {

@@ -73,8 +73,11 @@ class ReplicaCache:
 
     def _drop(self, problem: str, why: str) -> None:
         logger.warning("%s: the kept packages are removed: %s", problem, why)
-        package_cache.forget(self._folder, problem)
         self._saved.pop(problem, None)
+        try:
+            package_cache.forget(self._folder, problem)
+        except OSError as error:
+            self._note(f"cannot be written: {error}")
 
     def _note(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -113,7 +113,8 @@ class Shipping:
 
     def _set_aside(self, content: bytes, rows: int, why: str) -> None:
         """Keep what cannot be stored in a file of its own: the others behind it must not wait for ever."""
-        with (self._spool.folder / "set-aside.jsonl").open("ab") as file:
+        path = self._spool.folder / "set-aside.jsonl"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
             file.write(content + b"\n")
             file.flush()
             os.fsync(file.fileno())

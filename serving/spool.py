@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from serving.spool_lines import Damaged, Line, lines
 logger = logging.getLogger("serving.spool")
 
 SEGMENT_BYTES = 16_000_000
+PROBE_BYTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Spool:
         self.folder, self.limit_bytes = folder, limit_bytes
         self._segment_bytes, self._sync_each_write = segment_bytes, sync_each_write
         self._held = locked(folder)
+        self.trouble: str | None = None
+        """Why the disk refused the last write, None if it took it."""
         self._lock = threading.Lock()
         self.news = threading.Event()
         """Set by each write; who waits for it clears it."""
@@ -99,7 +103,9 @@ class Spool:
                     os.fdatasync(fd)
             except OSError as error:
                 self._give_up_segment()
+                self.trouble = error.strerror or str(error)
                 raise disk_error(self.folder, error) from error
+            self.trouble = None
             self._unsynced.add(fd)
             self._size += len(written)
             self.bytes += len(written)
@@ -116,9 +122,9 @@ class Spool:
             current, unsynced = self._fd, self._unsynced
             if not unsynced:
                 return
-            self._unsynced = set()
             # The one being written may be closed by a refused write meanwhile.
             files = [os.dup(fd) if fd == current else fd for fd in unsynced]
+            self._unsynced = set()
         try:
             for fd in files:
                 os.fdatasync(fd)
@@ -149,15 +155,30 @@ class Spool:
 
     def advance(self, batch: Batch) -> None:
         """Forget a batch that is stored; segments that hold nothing else are deleted."""
-        self._position = batch.until
+        self._position = self._next_after(batch.until)
         with self._lock:
             self.bytes -= batch.bytes
             self.rows -= sum(one.rows for one in batch.found if isinstance(one, Line))
         try:
-            record_position(self.folder, batch.until)
+            record_position(self.folder, self._position)
         except OSError as error:
             # As on a full disk. After a restart some of it is shipped again, which changes nothing.
             logger.warning("the position of the spool cannot be recorded: %s", error.strerror)
+
+    def try_again(self) -> None:
+        """See whether a disk that refused takes something again: a replica that is not ready is sent no request."""
+        if self.trouble is None:
+            return
+        probe = self.folder / "probe"
+        try:
+            probe.write_bytes(bytes(PROBE_BYTES))
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+        else:
+            self.trouble = None
+        finally:
+            with suppress(OSError):
+                probe.unlink(missing_ok=True)
 
     def backlog(self) -> Backlog:
         """What waits to be shipped."""
@@ -204,14 +225,28 @@ class Spool:
         if self._fd not in self._unsynced:
             os.close(self._fd)
         self._fd = None
+        if self._size == 0:
+            # A full disk would gather one for each request.
+            segment_path(self.folder, self._number).unlink(missing_ok=True)
+
+    def _next_after(self, until: Position) -> Position:
+        """Where to go on: behind a file that was read to its end and is written no more, so that it is deleted."""
+        with self._lock:
+            is_written = self._fd is not None and until.segment == self._number
+        # Once it is not written any more, its size is its last one.
+        if is_written or self._end_of(until.segment) > until.offset:
+            return until
+        return Position(until.segment + 1, 0)
 
     def _end_of(self, number: int) -> int:
         """Bytes of a segment that may be read: of the one being written, whole lines only."""
         with self._lock:
             if number == self._number and self._fd is not None:
                 return self._size
-        path = segment_path(self.folder, number)
-        return path.stat().st_size if path.exists() else 0
+        try:
+            return segment_path(self.folder, number).stat().st_size
+        except FileNotFoundError:
+            return 0  # It was shipped meanwhile.
 
     def _pending(self) -> Iterator[tuple[Line | Damaged, int]]:
         """Every line from the position on, with its bytes; what is shipped meanwhile may be left out."""

@@ -79,17 +79,19 @@ def recorded_position(folder: Path) -> Position:
 
 
 def record_position(folder: Path, position: Position) -> None:
-    """Remember up to where all is stored, and delete the segments before.
+    """Delete the segments of which all is stored, and remember up to where.
+
+    In this order: on a full disk there is room again for the position, which is a hint alone.
 
     Raises:
-        OSError: If the disk refuses, as a full one does.
+        OSError: If the disk refuses.
     """
+    for number in segments(folder):
+        if number < position.segment:
+            segment_path(folder, number).unlink(missing_ok=True)
     part = folder / "position.part"
     part.write_text(f"{position.segment} {position.offset}\n", encoding="ascii")
     part.replace(folder / "position")
-    for number in segments(folder):
-        if number < position.segment:
-            segment_path(folder, number).unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,11 +28,13 @@ class StoreState:
     stored_rows: int
     set_aside_rows: int
     trouble: str | None
+    disk_trouble: str | None = None
+    """Why the disk refused the last request, None if it took it."""
 
     @property
     def is_full(self) -> bool:
         """Whether there may be no room for the next request."""
-        return self.waiting_bytes >= 0.99 * self.limit_bytes
+        return self.waiting_bytes >= 0.99 * self.limit_bytes or self.disk_trouble is not None
 
 
 Keep = Callable[[AnsweredRequest], None]
@@ -88,6 +90,7 @@ class SpooledStore:
         self._spool.write(line(as_bytes(request), at_ms=request.id.int >> 80, rows=rows), rows=rows)
 
     def state(self) -> StoreState:
+        self._spool.try_again()
         backlog = self._spool.backlog()
         return StoreState(
             waiting_rows=backlog.rows,
@@ -97,6 +100,7 @@ class SpooledStore:
             stored_rows=self._shipping.shipped_rows,
             set_aside_rows=self._shipping.set_aside_rows,
             trouble=self._shipping.trouble,
+            disk_trouble=self._spool.trouble,
         )
 
     def newest(self, problem: str, wanted: Wanted, limit: int) -> list[dict[str, Any]]:

@@ -138,10 +138,11 @@ class Settings(BaseSettings):
         # More than a replica answers: a limit worth having depends on who else asks.
         default=100_000.0,
         ge=0,
+        le=1e9,
         description="Rows that a key may send to each replica, on average; 0 means no limit. A key may have its own.",
     )
     rate_limit_burst_seconds: float = Field(
-        default=5.0, ge=1, description="So many seconds' worth of rows may come at once."
+        default=5.0, ge=1, le=3600, description="So many seconds' worth of rows may come at once."
     )
     body_deadline_seconds: float = Field(
         default=10.0, gt=0, description="Within this time the body of a request has to be here."

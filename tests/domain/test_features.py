@@ -124,6 +124,15 @@ def test_a_number_finds_its_level_however_it_is_spelled() -> None:
     assert compile_row(program)({"grade": 2})[0, at] == compile_row(program)({"grade": 2.0})[0, at] == 1
 
 
+def test_an_integer_beyond_the_last_digit_of_a_float_is_the_same_level_alone_as_among_many() -> None:
+    shop = 2053013555631882655
+    kinds = COLUMNS | {"grade": {"type": "integer"}}
+    told = [{"grade": shop + number} for number in (0, 0, 4096, 8192)]
+    program = fit(problem([{"kind": "one_hot", "input": "grade"}], kinds), columns_of(told, TYPES))
+    many = run_columns(program, columns_of(told, TYPES))
+    np.testing.assert_array_equal(many, np.concatenate([compile_row(program)(row) for row in told]))
+
+
 def test_features_know_the_columns_behind_them() -> None:
     program = fit(problem(), columns_of(FITTED_ON, TYPES))
     sources = dict(zip(program.names(), program.sources(), strict=True))

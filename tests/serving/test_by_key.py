@@ -1,7 +1,9 @@
 """The caller tells a key; the features are those that the warehouse holds."""
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,3 +110,26 @@ def test_a_problem_without_a_key_of_its_own_leads_to_the_other_route() -> None:
     with served(world) as client:
         told = refused(client, 422, {"key": {"a": 1}}, "/v1/models/keyless/predict/by-key")
     assert "/v1/models/keyless/predict" in told["fix"]
+
+
+def test_questions_that_wait_for_the_warehouse_hold_up_no_batch(world: World) -> None:
+    asked, free = threading.Semaphore(0), threading.Event()
+
+    def slow(_problem: str, _key: str) -> None:
+        asked.release()
+        free.wait(30)
+
+    world.read_row = slow  # type: ignore[method-assign]
+    watch = world.watch()
+    watch.look()
+    with world.client(watch) as client, ThreadPoolExecutor() as callers:
+        waiting = [callers.submit(client.post, BY_KEY, json={"key": {"visit_id": "V00000001"}}) for _ in range(3)]
+        for _ in waiting:
+            assert asked.acquire(timeout=10)
+        batch = callers.submit(client.post, "/v1/models/diabetes/predict/batch", json={"rows": [PERSON] * 50})
+        try:
+            assert batch.result(timeout=20).status_code == 200
+            assert not any(one.done() for one in waiting)
+        finally:
+            free.set()
+        assert {one.result(timeout=20).status_code for one in waiting} == {404}

@@ -316,6 +316,16 @@ def test_the_document_says_which_requests_need_a_key(client: TestClient) -> None
     assert "security" not in document["paths"]["/healthz"]["get"]
 
 
+def test_a_champion_that_comes_later_is_in_the_document() -> None:
+    world = World()
+    watch = world.watch()
+    with world.client(watch) as client:
+        assert "/v1/models/diabetes/predict" not in client.get("/openapi.json").json()["paths"]
+        world.deploy("diabetes", package("diabetes"))
+        watch.look()
+        assert "/v1/models/diabetes/predict" in client.get("/openapi.json").json()["paths"]
+
+
 def test_the_health_of_a_replica(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "alive"
     assert client.get("/readyz").json()["serves"] == {"diabetes": 7, "loan": 1}

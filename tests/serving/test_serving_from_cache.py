@@ -175,3 +175,13 @@ def test_a_restored_database_that_counts_the_same_generations_again_is_followed(
         world.deploy("diabetes", package("diabetes", seed=3), version=version)
     watch.look()
     assert served(watch) == {"diabetes": 9 + generation}
+
+
+def test_what_somebody_else_left_in_the_cache_stops_nothing(world: World) -> None:
+    (world.cache / ".DS_Store").write_bytes(b"")
+    world.database_away = True
+    watch = restarted(world)
+    assert served(watch) == {"diabetes": 2}
+    world.database_away = False
+    watch.look()
+    assert readiness(watch, world.kept.state())["cache_trouble"] is None

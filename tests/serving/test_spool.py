@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,57 @@ def test_many_threads_write_whole_lines_while_one_ships(tmp_path: Path) -> None:
     found += shipped(spool)
     assert sorted(found) == sorted(one for mine in contents for one in mine)
     assert spool.backlog().rows == 0
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[pytest.MonkeyPatch]:
+    """A disk that is full, until the block ends."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    @contextmanager
+    def patched() -> Iterator[pytest.MonkeyPatch]:
+        with monkeypatch.context() as told:
+            told.setattr(os, "write", full)
+            told.setattr(Path, "write_bytes", full)
+            yield told
+
+    return patched()
+
+
+def test_a_full_disk_is_empty_again_once_all_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = opened(tmp_path)
+    put(spool, b"before")
+    with refusing(monkeypatch):
+        for _ in range(20):
+            with pytest.raises(SpoolDiskError):
+                put(spool, b"refused")
+        assert list(shipped(spool)) == [b"before"]
+        assert list(tmp_path.glob("*.spool")) == []
+    put(spool, b"after")
+    assert list(shipped(spool)) == [b"after"]
+    assert spool.bytes == 0
+
+
+def test_a_segment_that_grew_after_it_was_read_is_not_deleted(tmp_path: Path) -> None:
+    spool = opened(tmp_path, segment_bytes=100)
+    put(spool, b"first")
+    batch = spool.read(1_000)
+    put(spool, b"second" * 20)
+    put(spool, b"third")
+    assert batch is not None
+    spool.advance(batch)
+    assert list(shipped(spool)) == [b"second" * 20, b"third"]
+
+
+def test_a_disk_that_refuses_is_told_until_it_takes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = opened(tmp_path)
+    put(spool, b"before")
+    with refusing(monkeypatch):
+        with pytest.raises(SpoolDiskError):
+            put(spool, b"refused")
+        spool.try_again()
+        assert spool.trouble == "No space left on device"
+    spool.try_again()
+    assert spool.trouble is None
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".spool") == ["lock"]

@@ -243,3 +243,36 @@ def test_replicas_that_join_while_champions_change_see_one_order(problem: str, t
     assert {(w.in_force[problem].champion.version, w.in_force[problem].champion.generation) for w in watches} == {
         live(problem)
     }
+
+
+def test_a_run_undoes_only_what_it_moved_itself(problem: str) -> None:
+    roll_back(problem, actor="ann", reason="wrong for the young")
+    before = live(problem)
+    again = move_champion(problem, 1, actor="deploy", reason="run of today", by_name=True)
+    assert (again["moved"], again["ours"]) == (False, False)
+    with pytest.raises(VerdictError, match="was in force already, and stays"):
+        put_back(problem, again, reason="a replica is away")
+    assert live(problem) == before, "version 2, which is barred, did not come back"
+
+
+def test_a_run_that_is_tried_again_after_a_kill_still_undoes_its_move(problem: str) -> None:
+    for _ in range(2):
+        moved = move_champion(problem, 3, actor="deploy", reason="run 7")
+    assert (moved["moved"], moved["ours"]) == (False, True)
+    with pytest.raises(VerdictError, match="was undone"):
+        put_back(problem, moved, reason="the smoke test failed")
+    assert live(problem)[0] == 2
+
+
+def test_a_rollback_passes_over_what_was_undone_when_it_was_deployed(problem: str) -> None:
+    with pytest.raises(VerdictError):
+        put_back(problem, move_champion(problem, 3, actor="deploy", reason="run 7"), reason="the smoke test failed")
+    roll_back(problem, actor="ann", reason="wrong for the young")
+    assert live(problem)[0] == 1
+
+
+def test_a_version_that_led_can_be_gone_back_to_though_a_verification_refused_it(problem: str) -> None:
+    move_champion(problem, 3, actor="deploy", reason="run 7")
+    champions.record_transition(problem, 2, "refused", "deploy", "its package could not be read")
+    roll_back(problem, actor="ann", reason="wrong for the young")
+    assert live(problem)[0] == 2

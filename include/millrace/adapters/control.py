@@ -181,7 +181,17 @@ def control() -> Iterator[psycopg.Connection[DictRow]]:
 
 def _connect() -> psycopg.Connection[DictRow]:
     dsn = get_settings().postgres_dsn("warehouse")
-    return psycopg.connect(dsn, row_factory=dict_row, connect_timeout=3, application_name="millrace control")
+    return psycopg.connect(
+        dsn,
+        row_factory=dict_row,
+        connect_timeout=3,
+        application_name="millrace control",
+        # A host that vanished would hold up who looks every second, a replica's keys among them, for many minutes.
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )
 
 
 @cache

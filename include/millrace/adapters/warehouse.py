@@ -31,6 +31,8 @@ _PUBLICATION = sql.Identifier(names.connector(names.WAREHOUSE))
 
 _PUBLICATIONS = "SELECT 1 FROM pg_publication WHERE pubname = %s"
 _PUBLISHED = "SELECT 1 FROM pg_publication_tables WHERE (pubname, schemaname, tablename) = (%s, %s, %s)"
+ASKING = "-c statement_timeout=2000"
+"""For a question that a caller waits for: milliseconds, waiting for locks among them."""
 _NUMBERS = ("gold_seq", "gold_snapshot_id", "loaded_at")
 """Columns that tell which gold published a row, and no value of it."""
 
@@ -59,9 +61,14 @@ def ping() -> None:
 
 
 @contextmanager
-def connect() -> Iterator[Connection]:
-    """A connection whose transaction commits at the end, or rolls back on an error."""
-    with psycopg.connect(get_settings().postgres_dsn("warehouse"), connect_timeout=5) as connection:
+def connect(options: str = "") -> Iterator[Connection]:
+    """A connection whose transaction commits at the end, or rolls back on an error.
+
+    Args:
+        options: Settings of Postgres for it, as `-c name=value`.
+    """
+    dsn = get_settings().postgres_dsn("warehouse")
+    with psycopg.connect(dsn, connect_timeout=5, options=options, tcp_user_timeout=10_000) as connection:
         yield connection
 
 
@@ -250,11 +257,11 @@ def serving_row(problem: str, row_key: str) -> dict[str, Any] | None:
     """The row of a key, column by column, as readers of the serving table see it; None if there is none.
 
     Raises:
-        MillraceError: If the warehouse does not answer.
+        MillraceError: If the warehouse does not answer within seconds, as while another contract's table is loaded.
     """
     query = sql.SQL("SELECT * FROM {} WHERE row_key = %s").format(serving_table(problem))
     try:
-        with connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with connect(ASKING) as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, (row_key,)).fetchone()
     except psycopg.errors.UndefinedTable:
         return None

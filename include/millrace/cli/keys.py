@@ -21,7 +21,8 @@ def create(
     actor: Actor = "",
     expires: Annotated[datetime | None, typer.Option(help="From this time on (UTC) it lets nobody in.")] = None,
     rows_per_second: Annotated[
-        float | None, typer.Option(min=0, help="Its own limit at each replica; 0 is none. Default: the setting's.")
+        float | None,
+        typer.Option(min=0, max=1e9, help="Its own limit at each replica; 0 is none. Default: the setting's."),
     ] = None,
 ) -> None:
     """Make a key for a client. It is shown this once: only its hash is kept."""

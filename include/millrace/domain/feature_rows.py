@@ -151,6 +151,8 @@ def _one_hot(node: OneHot, kind: ColumnType) -> Step:
         value = row.get(column)
         if depth is not None and value is not None:
             value = leading(str(value), depth)
+        elif value is not None and kind != "string":
+            value = float(value)  # As columns hold it, which know no integer beyond 2**53 by its last digit.
         hot = blank.copy()
         # The hash of 1, 1.0 and true is the same, so they find one level.
         hot[other if value is None else positions.get(value, other)] = 1.0

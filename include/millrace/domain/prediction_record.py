@@ -54,7 +54,7 @@ class AnsweredRequest:
     problem: str
     version: int
     key_id: str | None
-    """The client of the API key."""
+    """Id of the API key that asked."""
     latency_seconds: float
     """From the first byte of the request to this record; of each of its rows."""
     rows_refused: int

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from millrace.contract.source import Scalar, Source
 
@@ -24,4 +24,11 @@ def row_key(source: Source, parts: Sequence[Scalar | datetime]) -> str:
 def _said(part: Scalar | datetime) -> str:
     if isinstance(part, bool):
         return "true" if part else "false"
-    return f"{part:%Y-%m-%d %H:%M:%S}" if isinstance(part, datetime) else str(part)
+    return _said_by_spark(part) if isinstance(part, datetime) else str(part)
+
+
+def _said_by_spark(time: datetime) -> str:
+    """As Spark casts a time to text in a session of UTC: a fraction only where there is one, without its last zeros."""
+    told = time.astimezone(UTC) if time.tzinfo else time
+    fraction = f".{told.microsecond:06d}".rstrip("0") if told.microsecond else ""
+    return f"{told:%Y-%m-%d %H:%M:%S}{fraction}"

@@ -66,8 +66,9 @@ def put_in_force(
         holding: Why the content that is replaced is barred and the problem is held, in the transaction of the move.
 
     Returns:
-        problem, version, uri, content_hash, generation, moved (False: it was in force already), and previous: version,
-        uri and content_hash of the champion before, or None.
+        problem, version, uri, content_hash, generation, moved (False: it was in force already), ours (whether this
+        actor put it there for this reason, now or before a kill), and previous: version, uri and content_hash of the
+        champion before, or None.
 
     Raises:
         VerdictError: If the version did not pass its gate, is barred, is older than the champion, or passed against
@@ -78,9 +79,11 @@ def put_in_force(
     live = champions.current(problem)
     registered = champions.registration(problem, version)
     if live is not None and live.version == version and over is None:
-        return _moved(live, moved=False)
+        return _moved(live, moved=False, ours=(live.actor, live.reason) == (actor, reason))
     state = champions.state_of(problem, version)
-    if state not in DEPLOYABLE:
+    # A version that led before was proven again just now: what a verification once found may be mended.
+    goes_back = rollback and any(old.version == version for old in champions.history(problem))
+    if state not in DEPLOYABLE and not goes_back:
         raise _not_deployable(problem, version, f"state {state}", "a version that passed its gate")
     if bar := champions.barred(problem, registered["content_hash"]):
         found = f"content barred by {bar.actor} since {bar.held_at:%Y-%m-%d %H:%M} UTC: {bar.reason}"
@@ -113,7 +116,7 @@ def put_in_force(
         reason=reason,
         holding=holding,
     )
-    return _moved(new, moved=True)
+    return _moved(new, moved=True, ours=True)
 
 
 def _other_rival(problem: str, registered: dict[str, Any], live: Champion, version: int) -> str | None:
@@ -149,7 +152,7 @@ def mirror_alias(problem: str, version: int | None) -> bool:
         return False
 
 
-def _moved(champion: Champion, *, moved: bool) -> dict[str, Any]:
+def _moved(champion: Champion, *, moved: bool, ours: bool) -> dict[str, Any]:
     # From the history, so that a retry after a kill still knows what to put back.
     generations = {old.generation: old for old in champions.history(champion.problem)}
     before = generations[champion.replaces] if champion.replaces else None
@@ -161,6 +164,7 @@ def _moved(champion: Champion, *, moved: bool) -> dict[str, Any]:
         "content_hash": champion.content_hash,
         "generation": champion.generation,
         "moved": moved,
+        "ours": ours,
         "previous": previous,
     }
 

@@ -9,6 +9,7 @@ from millrace.contract.errors import VerdictError
 from millrace.steps.move_champion import mirror_alias, put_in_force
 from millrace.steps.prove_again import prove_again
 from millrace.steps.roll_out import await_fleet
+from millrace.steps.undone import undone
 
 SAID_AGAIN = timedelta(minutes=15)
 """So long after a rollback, the same words without a version repeat it, as after a kill, and ask for no other."""
@@ -21,7 +22,8 @@ def roll_back(problem: str, to_version: int | None = None, *, actor: str, reason
     then False) and does not go one version further; `to_version` or another reason does.
 
     Args:
-        to_version: Default: the last version that was in force with another content that is not barred.
+        to_version: Default: the last version that was in force with another content that is not barred, and was not
+            undone when it was deployed.
 
     Returns:
         The result of `put_in_force`; barred (a content hash); replicas; and not_verified: None, or in words what could
@@ -77,8 +79,12 @@ def _is_done(live: Champion, to_version: int | None, actor: str, reason: str) ->
 
 def _version_before(problem: str, live: Champion) -> int:
     passed_over = []
-    for old in champions.history(problem):
-        if old.content_hash == live.content_hash:
+    history = champions.history(problem)
+    bad = undone(history)
+    for old in history:
+        if old.generation in bad:
+            passed_over.append(f"version {old.version}, which was undone when it was deployed")
+        elif old.content_hash == live.content_hash:
             if old.version != live.version:
                 passed_over.append(f"version {old.version}, which has the content of version {live.version}")
         elif champions.barred(problem, old.content_hash) is None:

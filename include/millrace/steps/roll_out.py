@@ -9,6 +9,7 @@ from millrace.contract.errors import MillraceError, VerdictError
 from millrace.domain.package import GOLDEN, open_package
 from millrace.domain.verification import GOLDEN_TOLERANCE
 from millrace.steps.move_champion import mirror_alias, move_champion, version_to_deploy
+from millrace.steps.undone import undoing
 from millrace.steps.verify_package import verify_package
 
 __all__ = [
@@ -84,7 +85,7 @@ def smoke_test(problem: str, version: int) -> dict[str, Any]:
 
 
 def put_back(problem: str, moved: dict[str, Any], *, reason: str, actor: str = "deploy") -> None:
-    """Put the champion from before a failed move back in force; then say so loudly.
+    """Put the champion from before a failed move back in force; then say so loudly. What another run had moved stays.
 
     Args:
         moved: What `move_champion` returned.
@@ -93,11 +94,19 @@ def put_back(problem: str, moved: dict[str, Any], *, reason: str, actor: str = "
         VerdictError: Always: a rollout that had to be undone has failed.
         LostRaceError: If somebody else moved the champion meanwhile; then nothing is undone.
     """
+    if not moved["ours"]:
+        raise VerdictError(
+            f"Version {moved['version']} of {problem} was in force already, and stays",
+            place=f"generation {moved['generation']}",
+            found=reason,
+            expected="replicas that all load it and answer with it as it was built to",
+            fix=f"`make status` and the replicas' /readyz say why not; `millrace rollback {problem}` goes back",
+        )
     previous, live = moved["previous"], champions.current(problem)
     undone = live is None if previous is None else live is not None and live.version == previous["version"]
     back: Champion | None = live
     if not undone:
-        why = f"version {moved['version']} is undone: {reason}"
+        why = undoing(moved["version"], reason)
         if previous is None:
             champions.withdraw(problem, expected_generation=moved["generation"], actor=actor, reason=why)
             back = None
