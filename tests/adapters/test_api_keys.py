@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from millrace.adapters import api_keys, operator_key
 from millrace.adapters.control import control
 from millrace.cli import app
-from millrace.cli.terminal import console
 from millrace.contract.errors import MillraceError
 from millrace.domain.api_keys import SCOPES, ApiKey, is_of, taken_apart, written
 from millrace.settings import get_settings
@@ -140,7 +139,7 @@ def test_the_operator_has_every_scope() -> None:
 
 
 def test_the_commands_show_a_secret_once_and_never_again(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console, "width", 250)
+    monkeypatch.setenv("COLUMNS", "250")
     runner = CliRunner()
     made = runner.invoke(
         app, ["keys", "create", client, "--scope", "predict", "--scope", "read", "--reason", "the shop"]

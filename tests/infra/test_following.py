@@ -399,7 +399,7 @@ def test_a_topic_of_producers_is_made_and_one_that_is_there_stays_as_it_is() -> 
             text = ORDERS.replace("problem: orders", f"problem: {file.stem}").replace("  orders:", f"  {file.stem}:")
             follow(file.stem, text.replace("changes: {}", f"topic: {{name: shop.{file.stem}, partitions: 3}}"))
         small_stack.wait_for(lambda: "made: topic shop.made is made" in log("connectors"), "the topic is made")
-        small_stack.wait_for(lambda: len(topics.state("shop.made").end) == 3, "the broker has heard of it")
+        small_stack.wait_for(lambda: _partitions("shop.made") == 3, "the broker leads all of it")
         # By the time at which the broker took it: what a producer dates back would be gone at once.
         assert _configured("shop.made", "message.timestamp.type") == "LogAppendTime"
         assert _configured("shop.made", "retention.ms") == str(7 * 24 * 3600 * 1000)
@@ -426,6 +426,15 @@ def test_no_secret_was_told() -> None:
     secrets = (f"{name}_password" for name in ("source_debezium", "source_database", "warehouse_debezium"))
     for name in (*secrets, "kafka_connect_password"):
         assert getattr(settings, name).get_secret_value() not in logs
+
+
+def _partitions(topic: str) -> int | None:
+    """How many there are; None while the broker, which has just made them, does not lead each of them yet."""
+    try:
+        return len(topics.state(topic).end)
+    except MillraceError as error:
+        assert "leader" in error.found.lower(), error
+        return None
 
 
 def _configured(topic: str, key: str) -> str:

@@ -138,7 +138,8 @@ def test_no_request_is_dropped_while_the_champion_changes(problem: str) -> None:
     stop = threading.Event()
 
     def call(url: str) -> None:
-        with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client:
+        key = {"X-API-Key": get_settings().api_key.get_secret_value()}
+        with httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, headers=key) as client:
             while not stop.is_set():
                 answer = client.post(f"/v1/models/{problem}/predict", json=ROW)
                 version = answer.json()["model"]["version"] if answer.status_code == 200 else 0
