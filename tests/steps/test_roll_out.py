@@ -293,8 +293,10 @@ def test_moving_twice_moves_once_and_still_knows_what_was_before(problem: str) -
     register(problem, 2)
     roll_out.move_champion(problem, 1, actor="test", reason="because")
     first = roll_out.move_champion(problem, 2, actor="test", reason="because")
-    again = roll_out.move_champion(problem, 2, actor="test", reason="a retry")
+    again = roll_out.move_champion(problem, 2, actor="test", reason="because")
     assert again == {**first, "moved": False}
+    by_another = roll_out.move_champion(problem, 2, actor="test", reason="another run")
+    assert by_another == {**again, "ours": False}
     assert first["previous"]["version"] == 1
 
 

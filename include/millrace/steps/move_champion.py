@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace.adapters import champions
 from millrace.adapters.champions import Champion
-from millrace.contract.errors import VerdictError
+from millrace.contract.errors import LostRaceError, VerdictError
 from millrace.steps.held import held
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,15 @@ def put_in_force(
     if live is not None and live.version == version and over is None:
         return _moved(live, moved=False, ours=(live.actor, live.reason) == (actor, reason))
     state = champions.state_of(problem, version)
+    if state == "champion" and over is None:
+        # Somebody put it in force since the look at the champion.
+        raise LostRaceError(
+            f"Version {version} of {problem} was put in force by somebody else",
+            place="table control.champion",
+            found=f"version {live.version if live else 'none'} a moment ago, version {version} now",
+            expected="one promotion at a time",
+            fix=f"nothing, if it is meant to lead: `millrace history {problem}` tells who moved it",
+        )
     # A version that led before was proven again just now: what a verification once found may be mended.
     goes_back = rollback and any(old.version == version for old in champions.history(problem))
     if state not in DEPLOYABLE and not goes_back:
