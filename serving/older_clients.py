@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from pydantic_core import from_json, to_json
 from starlette.routing import BaseRoute
 
@@ -18,6 +17,9 @@ from serving.champion import InForce, Watch
 from serving.openapi import ANY_ROW, PREDICT, problem_answers
 from serving.prediction_routes import FILTERS
 from serving.refusals import RefusedError
+from serving.short_way import route_of
+
+Ask = Callable[[Request], Awaitable[Response]]
 
 NUMBER_BITS = 53
 """As many as a number of JavaScript keeps."""
@@ -60,7 +62,8 @@ def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: st
         default_problem: Which problem is meant; empty: the only one that is served.
     """
     router = APIRouter(tags=["older clients"], deprecated=True)
-    predict, listing = _endpoint(routes, PREDICT), _endpoint(routes, "/v1/models/{problem}/predictions")
+    predict: Ask = route_of(routes, PREDICT).endpoint
+    listing: Ask = route_of(routes, "/v1/models/{problem}/predictions").endpoint
 
     def of_the_default_problem(request: Request) -> Request:
         request.scope["path_params"] = {"problem": meant(watch, default_problem).champion.problem}
@@ -109,13 +112,6 @@ def older_clients(watch: Watch, routes: Sequence[BaseRoute], default_problem: st
         return Response(to_json(told), media_type=JSON)
 
     return router
-
-
-def _endpoint(routes: Sequence[BaseRoute], path: str) -> Callable[[Request], Awaitable[Response]]:
-    found: Callable[[Request], Awaitable[Response]] = next(
-        one for one in routes if isinstance(one, APIRoute) and one.path == path
-    ).endpoint
-    return found
 
 
 def meant(watch: Watch, default_problem: str) -> InForce:

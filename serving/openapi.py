@@ -20,36 +20,30 @@ PREDICT_MANY = "/v1/models/{problem}/predict/batch"
 PREDICT_KEY = "/v1/models/{problem}/predict/by-key"
 
 _VALUE = {"type": ["string", "number", "boolean", "null"]}
-FACTOR: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "value", "contribution"],
-    "properties": {
+FACTOR: dict[str, Any] = _whole(
+    {
         "name": {"type": "string", "description": "A column of the request"},
         "value": _VALUE,
         "contribution": {"type": "number", "description": "In log-odds; above 0: towards the positive class"},
-    },
-}
-WARNING: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "kind", "value", "expected"],
-    "properties": {
+    }
+)
+WARNING: dict[str, Any] = _whole(
+    {
         "name": {"type": "string", "description": "A column of the request"},
         "kind": {"type": "string", "enum": ["outside_training_range", "unseen_category"]},
         "value": _VALUE,
         "expected": {"type": "string", "description": "What the training rows had"},
-    },
-}
-MODEL: dict[str, Any] = {
-    "type": "object",
-    "required": ["problem", "version", "generation", "content_hash", "gold_snapshot"],
-    "properties": {
+    }
+)
+MODEL: dict[str, Any] = _whole(
+    {
         "problem": {"type": "string"},
         "version": {"type": "integer"},
         "generation": {"type": "integer", "description": "Rises with every change of the champion"},
         "content_hash": {"type": "string"},
         "gold_snapshot": {"type": ["string", "null"], "description": "The snapshot of gold that trained it"},
-    },
-}
+    }
+)
 _TOLD: dict[str, Any] = {
     "prediction_id": {"type": "string", "format": "uuid", "description": "A UUID of version 7: it tells its time"},
     "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Calibrated"},

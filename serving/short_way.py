@@ -20,12 +20,17 @@ GONE = 499
 """Nobody is there to read it; the status is for the log."""
 
 
+def route_of(routes: Sequence[BaseRoute], path: str) -> APIRoute:
+    """The route of a path, whose function can be called as the router would."""
+    return next(one for one in routes if isinstance(one, APIRoute) and one.path == path)
+
+
 class ShortWay:
     """ASGI middleware before the router: answers POST …/predict by the route's own function."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self.app = app
-        self.route = next(one for one in routes if isinstance(one, APIRoute) and one.path == PREDICT)
+        self.route = route_of(routes, PREDICT)
         self.predict: Callable[[Request], Awaitable[Response]] = self.route.endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -90,6 +90,11 @@ def history(problem: str) -> list[Champion]:
     return [Champion(**row) for row in rows]
 
 
+def has_led(problem: str, version: int) -> bool:
+    """Whether a version was ever the champion."""
+    return any(led.version == version for led in history(problem))
+
+
 def move(
     problem: str,
     *,

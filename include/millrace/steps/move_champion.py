@@ -91,7 +91,7 @@ def put_in_force(
             fix=f"nothing, if it is meant to lead: `millrace history {problem}` tells who moved it",
         )
     # A version that led before was proven again just now: what a verification once found may be mended.
-    goes_back = rollback and any(old.version == version for old in champions.history(problem))
+    goes_back = rollback and champions.has_led(problem, version)
     if state not in DEPLOYABLE and not goes_back:
         raise _not_deployable(problem, version, f"state {state}", "a version that passed its gate")
     if bar := champions.barred(problem, registered["content_hash"]):

@@ -18,7 +18,7 @@ def prove_again(problem: str, version: int) -> str | None:
         VerdictError: If the package does not hold.
         MillraceError: If there is none, or it could not be checked and never led.
     """
-    if all(version != led.version for led in champions.history(problem)):
+    if not champions.has_led(problem, version):
         verify_package(problem, version)
         return None
     registered = champions.registration(problem, version)
