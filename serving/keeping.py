@@ -5,7 +5,7 @@ from time import perf_counter
 
 from starlette.requests import Request
 
-from millrace.domain.prediction_record import AnsweredRequest, PredictionRecord, storable_columns, storable_entity
+from millrace.domain.prediction_record import AnsweredRequest, PredictionRecord, storable_entity
 from serving.answers import Prediction, Refused, new_id, told_factors
 from serving.champion import InForce
 from serving.refusals import RETRY_SECONDS, RefusedError
@@ -43,7 +43,6 @@ def kept(request: Request, served: InForce, found: Sequence[Prediction | Refused
     Args:
         began: When the request came, on the clock of `time.perf_counter`.
     """
-    columns = storable_columns(served.request.columns)
     predicted = [one for one in found if isinstance(one, Prediction)]
     key = request.scope.get("millrace.key")
     return AnsweredRequest(
@@ -53,7 +52,7 @@ def kept(request: Request, served: InForce, found: Sequence[Prediction | Refused
         key_id=None if key is None else str(key),
         latency_seconds=perf_counter() - began,
         rows_refused=len(found) - len(predicted),
-        predictions=[_record(one, columns) for one in predicted],
+        predictions=[_record(one, served.request.storable) for one in predicted],
     )
 
 

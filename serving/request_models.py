@@ -25,6 +25,7 @@ from millrace.contract.constraints import (
 )
 from millrace.contract.problem import Problem
 from millrace.contract.source import Column, ColumnType, CrossColumnRule, Scalar, Source
+from millrace.domain.prediction_record import storable_columns
 from millrace.domain.row_keys import row_key
 from millrace.domain.times import as_timestamp
 
@@ -103,6 +104,8 @@ class RequestModel:
     """The columns of the key that a caller may tell; a sensitive key is known to us as a hash alone."""
     unread: frozenset[str]
     """Sensitive columns of the source: taken from callers who send their whole row, and dropped unread."""
+    storable: tuple[str, ...]
+    """The columns that may be kept with a prediction."""
     source: Source
     rules: tuple[CrossColumnRule, ...]
     nothing: Mapping[str, frozenset[str | float]]
@@ -178,6 +181,7 @@ def request_model(problem: Problem) -> RequestModel:
         columns=columns,
         key=key,
         unread=unread,
+        storable=storable_columns(columns),
         source=source,
         rules=tuple(r for r in problem.source.rules if r.left in columns and r.right in columns),
         nothing={n: spellings_of_nothing(c, problem.source) for n, c in columns.items()},

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
+from millrace.adapters.postgres_address import noticing
 from millrace.contract.errors import MillraceError
 from millrace.settings import get_settings
 
@@ -180,18 +181,9 @@ def control() -> Iterator[psycopg.Connection[DictRow]]:
 
 
 def _connect() -> psycopg.Connection[DictRow]:
-    dsn = get_settings().postgres_dsn("warehouse")
-    return psycopg.connect(
-        dsn,
-        row_factory=dict_row,
-        connect_timeout=3,
-        application_name="millrace control",
-        # A host that vanished would hold up who looks every second, a replica's keys among them, for many minutes.
-        keepalives_idle=5,
-        keepalives_interval=2,
-        keepalives_count=3,
-        tcp_user_timeout=10_000,
-    )
+    # A host that vanished must not hold up who looks every second, a replica's keys among them.
+    dsn = noticing(get_settings().postgres_dsn("warehouse"))
+    return psycopg.connect(dsn, row_factory=dict_row, connect_timeout=3, application_name="millrace control")
 
 
 @cache

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from pydantic_core import from_json, to_json
 
+from millrace.adapters.postgres_address import noticing
 from millrace.adapters.prediction_tables import REFUSED_ROWS, Connection, ensure, table_of
 from millrace.adapters.unreachable import unreachable
 from millrace.domain.prediction_record import AnsweredRequest
@@ -76,15 +77,11 @@ def connect(*, patience_seconds: float = 30) -> Iterator[Connection]:
     settings = get_settings()
     try:
         connection = psycopg.connect(
-            settings.postgres_dsn("warehouse"),
+            noticing(settings.postgres_dsn("warehouse")),
             autocommit=True,  # Each transaction below says where it begins and ends.
             connect_timeout=3,
             application_name="millrace predictions",
             options=f"-c statement_timeout={int(patience_seconds * 1000)}",
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-            tcp_user_timeout=10_000,
         )
     except psycopg.OperationalError as error:
         place = f"database warehouse, {settings.postgres_host}:{settings.port('postgres')}"

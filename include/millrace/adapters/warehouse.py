@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from millrace.adapters.postgres_address import noticing
 from millrace.adapters.unreachable import unreachable
 from millrace.contract import names
 from millrace.contract.errors import MillraceError
@@ -67,8 +68,8 @@ def connect(options: str = "") -> Iterator[Connection]:
     Args:
         options: Settings of Postgres for it, as `-c name=value`.
     """
-    dsn = get_settings().postgres_dsn("warehouse")
-    with psycopg.connect(dsn, connect_timeout=5, options=options, tcp_user_timeout=10_000) as connection:
+    dsn = noticing(get_settings().postgres_dsn("warehouse"))
+    with psycopg.connect(dsn, connect_timeout=5, options=options) as connection:
         yield connection
 
 
